@@ -1,0 +1,121 @@
+# sealedbus: `make demo` and `make test` do everything on a fresh Debian 12. See README.md.
+VERSION   := 0.1.0
+PREFIX    ?= /usr/local
+CC        ?= gcc
+SAN       ?=
+NOCIPHER  ?=
+FAULTS    ?=
+empty     :=
+comma     := ,
+config    := $(notdir $(CC))$(if $(SAN),-$(subst $(comma),-,$(SAN)))$(if $(NOCIPHER),-nocipher)$(if $(FAULTS),-faults)
+B         := build/$(config)
+
+warnings  := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
+             -Wwrite-strings -Wcast-qual -Wformat=2 -Wvla -Wundef
+CFLAGS    ?= -O2 -g
+cflags    := -std=c11 -D_POSIX_C_SOURCE=200809L -I. $(CFLAGS) $(warnings) -fno-common -fstack-protector-strong \
+             -pthread -MMD -MP -DSB_VERSION='"$(VERSION)"' $(if $(CI),-Werror) \
+             $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2) \
+             $(if $(NOCIPHER),-DSB_BENCH_NOCIPHER) $(if $(FAULTS),-DSB_FAULTS)
+ldflags   := -pthread $(if $(SAN),-fsanitize=$(SAN),-Wl,-z,relro,-z,now)
+
+packages  := gcc make pkg-config libmicrohttpd-dev libcjson-dev check libsqlite3-dev libssl-dev python3 openssl \
+             curl jq xxd ca-certificates
+# One archive per layer; a program links its own layer and those below it, in this order.
+base_src   := $(wildcard server/base/*.c)
+crypto_src := $(wildcard crypto/*.c)
+store_src  := $(wildcard storage/*.c)
+engine_src := $(wildcard server/engine/*.c)
+api_src    := $(wildcard api/*.c) $(wildcard api/template/*.c)
+server_src := $(filter-out server/main.c,$(wildcard server/*.c))
+
+obj = $(patsubst %.c,$(B)/%.o,$(1))
+libs_base   := $(B)/libbase.a
+libs_crypto := $(B)/libcrypto_sb.a $(libs_base)
+libs_store  := $(B)/libstore.a $(libs_base)
+libs_engine := $(B)/libengine.a $(B)/libstore.a $(libs_crypto)
+libs_api    := $(B)/libapi.a $(libs_engine)
+libs_server := $(B)/libserver.a $(libs_api)
+sys_base    :=
+sys_crypto  := -lcrypto
+sys_store   := -lsqlite3
+sys_engine  := -lsqlite3 -lcrypto
+sys_api     := -lcjson $(sys_engine)
+sys_server  := -lmicrohttpd $(sys_api)
+
+layers := base crypto store engine api server
+unit_bin := $(foreach l,$(layers),$(patsubst tests/unit/$(l)/%.c,$(B)/tests/$(l)/%,$(wildcard tests/unit/$(l)/test_*.c)))
+
+.PHONY: all deps demo run test unit e2e lint bench clients replay fuzz valgrind install clean
+all: deps
+	@$(MAKE) --no-print-directory $(B)/sealedbus
+	@mkdir -p build && ln -sf $(config)/sealedbus build/sealedbus
+
+# Only what is missing is installed, with sudo when not root.
+deps:
+	@tests/lib/deps.sh $(packages)
+
+$(B)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(cflags) $(if $(filter tests/%,$<),,-include server/base/banned.h) -c -o $@ $<
+
+# Names are written out, so that a wrong-direction call fails at link time of that layer's own tests.
+$(B)/libbase.a:      $(call obj,$(base_src))
+$(B)/libcrypto_sb.a: $(call obj,$(crypto_src))
+$(B)/libstore.a:     $(call obj,$(store_src))
+$(B)/libengine.a:    $(call obj,$(engine_src))
+$(B)/libapi.a:       $(call obj,$(api_src))
+$(B)/libserver.a:    $(call obj,$(server_src))
+$(B)/lib%.a:
+	@rm -f $@ && ar rcs $@ $^
+
+$(B)/sealedbus: $(B)/server/main.o $(libs_server)
+	$(CC) $(ldflags) -o $@ $^ $(sys_server)
+
+define unit_rule
+$(B)/tests/$(1)/%: $(B)/tests/unit/$(1)/%.o $(B)/tests/unit/main.o $$(libs_$(1))
+	@mkdir -p $$(@D)
+	$$(CC) $$(ldflags) -o $$@ $$^ $$(shell pkg-config --libs check 2>/dev/null) $$(sys_$(1))
+endef
+$(foreach l,$(layers),$(eval $(call unit_rule,$(l))))
+.SECONDARY:
+
+unit: deps
+	@$(MAKE) --no-print-directory $(unit_bin)
+	@tests/lib/run-unit.sh $(unit_bin)
+
+e2e: all
+	@SEALEDBUS=$(abspath $(B)/sealedbus) python3 tests/e2e/run.py $(E2E)
+
+test: deps
+	@tests/lib/test.sh $(MAKE)
+
+demo: all
+	@SEALEDBUS=$(abspath $(B)/sealedbus) tests/demo/demo.sh
+
+run: all
+	@build/sealedbus
+
+lint_packages := clang clang-format clang-tidy cppcheck
+sources = $(shell git ls-files -co --exclude-standard -- 'server/*.c' 'crypto/*.c' 'storage/*.c' 'api/*.c')
+headers = $(shell git ls-files -co --exclude-standard -- 'server/*.h' 'crypto/*.h' 'storage/*.h' 'api/*.h')
+lint: deps
+	@tests/lib/deps.sh $(lint_packages)
+	@mkdir -p build
+	@tests/lint/layers.sh
+	@tests/lint/bans.sh
+	@clang-format --dry-run -Werror $(sources) $(headers)
+	@cppcheck -q --error-exitcode=1 --std=c11 --enable=warning,portability --inline-suppr -I. -j2 \
+	    --suppress=missingIncludeSystem --suppress=normalCheckLevelMaxBranches $(sources)
+	@printf '%s\n' $(sources) | xargs -P 2 -n 8 clang-tidy --quiet -- -std=c11 -D_POSIX_C_SOURCE=200809L -I. \
+	    -DSB_VERSION='"$(VERSION)"' 2>/dev/null
+	@echo "lint: clean"
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin
+	install -s -m 0755 $(B)/sealedbus $(DESTDIR)$(PREFIX)/bin/sealedbus
+
+clean:
+	rm -rf build
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

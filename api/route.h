@@ -1,0 +1,63 @@
+/*
+ * route.h: the route table. A row is all there is to know about an operation before its handler runs: planes' preconditions are flags in the
+ * row, enforced once by the dispatcher. Each api file exports its rows; routes.c joins them.
+ *
+ * Templates: literals match ignoring case; {name} matches one segment; {name*} the rest (may hold slashes; must be last or followed by literals);
+ * a trailing slash is ignored. More literal segments win over fewer.
+ */
+#ifndef SB_ROUTE_H
+#define SB_ROUTE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include "server/base/err.h"
+
+struct request;
+
+enum plane { PLANE_ARM, PLANE_LOGIN, PLANE_VAULT, PLANE_BUS, PLANE_GRAPH, PLANE_CONTROL, PLANE_MAX };
+
+#define R_JSON    0x001u /* body must be JSON; r->json */
+#define R_EMPTYOK 0x002u /* … or empty */
+#define R_AUTH    0x004u /* a bearer token of this plane (Service Bus: or SAS) */
+#define R_APIVER  0x008u /* api-version is required */
+#define R_INLINE  0x010u /* handler does not block: runs on the listener thread */
+#define R_SLOW    0x020u /* seconds of work (key generation): runs on the slow pool */
+#define R_FORM    0x040u /* body is a form; the handler reads it */
+#define R_SEND    0x080u /* Service Bus: needs Send */
+#define R_LISTEN  0x100u /* Service Bus: needs Listen */
+#define R_MANAGE  0x200u /* Service Bus: needs Manage */
+#define R_LENIENT 0x400u /* the handler parses the body itself (az sends deployments that are not JSON) */
+
+struct route {
+    const char *method;
+    enum plane plane;
+    const char *path;
+    unsigned flags;
+    uint32_t max_body;
+    enum sb_err (*handler)(struct request *r, struct sb_error *err);
+    const char *op; /* name in logs, capabilities and tests: "ArmNamespacePut" */
+};
+
+struct route_table {
+    const struct route *rows;
+    size_t n;
+};
+
+/* Every table there is (routes.c). */
+const struct route_table *route_tables(size_t *ret_n);
+
+/* One table per api file; a new file is one line here and one in routes.c. */
+extern const struct route_table routes_arm_core;       /* arm_core.c: subscriptions, tenants, providers, metadata/endpoints, generic resources */
+extern const struct route_table routes_arm_group;      /* arm_group.c */
+extern const struct route_table routes_arm_identity;   /* arm_identity.c */
+extern const struct route_table routes_arm_role;       /* arm_role.c */
+extern const struct route_table routes_arm_vault;      /* arm_vault.c */
+extern const struct route_table routes_arm_namespace;  /* arm_namespace.c */
+extern const struct route_table routes_arm_queue;      /* arm_queue.c */
+extern const struct route_table routes_entra;          /* entra.c */
+extern const struct route_table routes_graph;          /* graph.c */
+extern const struct route_table routes_vault_keys;     /* vault_keys.c */
+extern const struct route_table routes_data;           /* data_messages.c */
+extern const struct route_table routes_control;        /* control.c */
+
+#endif

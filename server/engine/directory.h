@@ -1,0 +1,84 @@
+/*
+ * directory.h: the emulated Entra tenant and the ARM resources that are nobody else's: principals (applications,
+ * managed identities), tokens, resource groups, user-assigned identities.
+ */
+#ifndef SB_DIRECTORY_H
+#define SB_DIRECTORY_H
+
+#include "server/engine/engine.h"
+
+enum principal_kind { PRINCIPAL_APP, PRINCIPAL_SYSTEM_IDENTITY, PRINCIPAL_USER_IDENTITY, PRINCIPAL_USER };
+
+/* Who calls; fixed size, so that it can be copied and cached. */
+struct principal {
+    enum principal_kind kind;
+    char oid[40];
+    char appid[40];
+    char tid[40];
+    char resource_id[400]; /* of a managed identity (xms_mirid), else "" */
+};
+
+/* ---- life cycle (engine.c calls these) ---- */
+SB_MUST enum sb_err directory_open(struct engine *e, struct sb_error *err); /* before the kv store starts: loads/creates signing key */
+void directory_close(struct engine *e);
+
+/* ---- tokens ---- */
+/* Checks an application's secret in constant time. SB_EUNKNOWNCLIENT, SB_EINVALIDCLIENT. */
+SB_MUST enum sb_err directory_sign_in(struct engine *e, const char *client_id, const char *secret, struct principal *ret,
+                                      struct sb_error *err);
+/* A signed RS256 JWT for audience aud (v2: iss "https://{login_host}/{tid}/v2.0", else the sts issuer). */
+SB_MUST enum sb_err directory_issue(struct engine *e, const struct principal *who, const char *aud, bool v2, const char *login_host,
+                                    int64_t lifetime_s, struct sb_arena *a, char **ret, struct sb_error *err);
+/* Verifies signature (own kid, RS256 only), issuer, lifetime (machine's clock unless --token-clock emulator) and that aud is
+ * one of audiences (compared ignoring port, case and a trailing slash). Verified tokens are cached by SHA-256. */
+SB_MUST enum sb_err directory_verify(struct engine *e, const char *token, const char *const *audiences, size_t n,
+                                     struct principal *ret, struct sb_error *err);
+/* JWKS numbers of the signing key. */
+struct directory_jwk {
+    const char *kid, *n, *e; /* base64url */
+};
+SB_MUST enum sb_err directory_jwks(struct engine *e, struct sb_arena *a, struct directory_jwk *ret, struct sb_error *err);
+
+/* ---- principals ---- */
+/* By object id; *ret_found false when there is none (deleted identities are gone for good). */
+SB_MUST enum sb_err directory_principal(struct engine *e, const char *oid, bool *ret_found, struct principal *ret,
+                                        struct sb_error *err);
+/* By client (application) id or by managed identity resource id; for /metadata/identity and Graph. */
+SB_MUST enum sb_err directory_find(struct engine *e, const char *appid_or_resource_id, bool *ret_found, struct principal *ret,
+                                   struct sb_error *err);
+/* A new system-assigned identity for an ARM resource / its end. Both are durable when they return. */
+SB_MUST enum sb_err directory_system_identity_create(struct engine *e, const char *resource_id, struct principal *ret,
+                                                     struct sb_error *err);
+SB_MUST enum sb_err directory_system_identity_delete(struct engine *e, const char *oid, struct sb_error *err);
+
+/* ---- user-assigned identities ---- */
+struct uai {
+    const char *id;        /* ARM id as the service writes it (lower-case resourcegroups) */
+    const char *sub, *group, *name, *location, *tags; /* tags: JSON text, "{}" when none */
+    const char *principal_id, *client_id;
+};
+/* Creates or updates (location fixed). *ret_created tells 201 from 200. */
+SB_MUST enum sb_err directory_uai_put(struct engine *e, const char *sub, const char *group, const char *name, const char *location,
+                                      const char *tags, struct sb_arena *a, struct uai *ret, bool *ret_created, struct sb_error *err);
+/* By ARM id, case ignored. SB_ENOTFOUND. */
+SB_MUST enum sb_err directory_uai_get(struct engine *e, const char *arm_id, struct sb_arena *a, struct uai *ret, struct sb_error *err);
+SB_MUST enum sb_err directory_uai_delete(struct engine *e, const char *arm_id, bool *ret_existed, struct sb_error *err);
+/* group NULL: the whole subscription. */
+SB_MUST enum sb_err directory_uai_list(struct engine *e, const char *sub, const char *group, struct sb_arena *a, struct uai **ret,
+                                       size_t *ret_n, struct sb_error *err);
+
+/* ---- resource groups ---- */
+struct group {
+    const char *sub, *name, *location, *tags; /* name as first written */
+};
+SB_MUST enum sb_err directory_group_put(struct engine *e, const char *sub, const char *name, const char *location, const char *tags,
+                                        struct sb_arena *a, struct group *ret, bool *ret_created, struct sb_error *err);
+/* SB_ENOGROUP "Resource group 'X' could not be found." */
+SB_MUST enum sb_err directory_group_get(struct engine *e, const char *sub, const char *name, struct sb_arena *a, struct group *ret,
+                                        struct sb_error *err);
+SB_MUST enum sb_err directory_group_list(struct engine *e, const char *sub, struct sb_arena *a, struct group **ret, size_t *ret_n,
+                                         struct sb_error *err);
+/* Deletes the group and all in it: namespaces, vaults (soft-deleted), identities, role assignments below it. */
+SB_MUST enum sb_err directory_group_delete(struct engine *e, const char *sub, const char *name, struct sb_error *err);
+
+#endif

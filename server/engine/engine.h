@@ -1,0 +1,98 @@
+/*
+ * engine.h: the emulated services as one object: no HTTP, no JSON, no sockets.
+ *
+ * Threads. Two stores, each owned by one thread (storage/store.h). Memory state of namespaces, entities, keyrings and
+ * waiters is changed on the Service Bus store's thread only (in run/done of its ops), and read elsewhere under
+ * `engine_lock`; so data keys are used on that one thread and wiping them needs no coordination. RSA work, key
+ * generation and JSON never run on a store's thread nor under the lock: they run on the calling (worker) thread
+ * between two ops. Functions here block the caller until durable unless they say "async".
+ *
+ * Each module keeps its state behind its own opaque pointer; a module reaches another one only through its header.
+ */
+#ifndef SB_ENGINE_H
+#define SB_ENGINE_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include "crypto/cmem.h"
+#include "server/base/arena.h"
+#include "server/base/clock.h"
+#include "server/base/err.h"
+#include "storage/store.h"
+
+#define ENGINE_TENANT        "11111111-1111-1111-1111-111111111111"
+#define ENGINE_SUBSCRIPTION  "00000000-0000-0000-0000-000000000000"
+#define ENGINE_CLIENT_ID     "22222222-2222-2222-2222-222222222222"
+#define ENGINE_CLIENT_SECRET "emulator-secret"
+#define ENGINE_CLIENT_OID    "33333333-3333-3333-3333-333333333333"
+
+struct engine_client {
+    const char *id;
+    const char *secret;
+    const char *oid;
+};
+
+struct engine_config {
+    const char *data_dir; /* NULL: in memory */
+    int64_t poll_interval_ms;
+    bool clock_manual;
+    bool token_clock_emulator;
+    int64_t start_ms; /* manual clock of a new data directory; 0: the machine's time */
+    const char *const *subscriptions; /* empty: any GUID */
+    size_t subscriptions_n;
+    const struct engine_client *clients; /* the well-known one included by config.c */
+    size_t clients_n;
+};
+
+struct directory;
+struct rbac;
+struct vaults;
+struct namespaces;
+struct poller;
+struct events;
+struct faults;
+struct timeline;
+
+struct engine {
+    struct engine_config cfg;
+    struct sb_clock *clock;
+    struct store *sb; /* servicebus.db */
+    struct store *kv; /* keyvault.db */
+    struct cmem_key *platform; /* platform.key; see DESIGN.md for what it does and does not guard */
+    pthread_mutex_t lock;      /* engine_lock: memory state of namespaces and waiters */
+    pthread_mutex_t arm;       /* one ARM write at a time (never held by data-plane calls or polls) */
+    struct directory *directory;
+    struct rbac *rbac;
+    struct vaults *vaults;
+    struct namespaces *namespaces;
+    struct poller *poller;
+    struct events *events;
+    struct faults *faults;
+    struct timeline *timeline;
+    void (*on_broken)(void); /* called once when a store's commit failed: end the process */
+};
+
+/* Opens the stores under cfg->data_dir (or in memory), loads state, starts the store threads and, on a real clock, the
+ * timer. Strings of cfg are borrowed for the engine's life. SB_EDATADIR says what to do. */
+SB_MUST enum sb_err engine_open(const struct engine_config *cfg, void (*on_broken)(void), struct engine **ret,
+                                struct sb_error *err);
+/* First half of a clean stop: every parked receive is answered, no poll starts any more. */
+void engine_stop(struct engine *e);
+/* Second half: stores closed, keys wiped. */
+void engine_close(struct engine *e);
+/* Back to an empty emulator (CA, clients, platform key and signing key kept). */
+SB_MUST enum sb_err engine_reset(struct engine *e, struct sb_error *err);
+
+static inline int64_t engine_now(struct engine *e)
+{
+    return clock_now(e->clock);
+}
+/* The clock that ends tokens and SAS (semantics 23). */
+int64_t engine_token_now(struct engine *e);
+void engine_lock(struct engine *e);
+void engine_unlock(struct engine *e);
+/* Does this subscription exist? Compares GUIDs whatever the case. */
+bool engine_subscription_ok(const struct engine *e, const char *sub);
+
+#endif
