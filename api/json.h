@@ -3,7 +3,7 @@
  *
  * Reading is strict: one value, nothing behind it, no duplicate members, no \u0000, valid UTF-8, at most JSON_DEPTH levels. Numbers that
  * do not fit a double keep their text (json_i64 reads the text). Member lookup ignores case as ARM does, an exact match first.
- * Everything lives in the arena given to json_parse. Each typed getter distinguishes absent from wrong.
+ * The tree lives until json_free. Each typed getter distinguishes absent from wrong.
  */
 #ifndef SB_JSON_H
 #define SB_JSON_H

@@ -24,8 +24,23 @@ struct reply {
     int status; /* 0: not set yet */
     struct sb_buf body;
     const char *content_type; /* NULL: none (empty body) */
-    struct request_pair headers[24];
-    size_t headers_n;
+    struct request_pair *headers; /* grows in the arena (reply_header) */
+    size_t headers_n, headers_cap;
+};
+
+/* What the program tells the api about itself: made once by main, read-only afterwards. */
+struct api_env {
+    const char *version;
+    const char *ca_pem;               /* PEM text of the CA (GET /_emulator/ca.pem) */
+    const char *const *control_hosts; /* --control-host */
+    size_t control_hosts_n;
+    const char *const *addresses; /* literal listening addresses: "127.0.0.1", "::1" */
+    size_t addresses_n;
+    /* Writes the members of the capabilities object (into an object that the caller opened). */
+    void (*capabilities)(void *cookie, struct jw *w);
+    /* NULL when every listener answers, else one sentence saying what does not. May block (not from R_INLINE). */
+    const char *(*sick)(void *cookie);
+    void *cookie;
 };
 
 struct request;
@@ -35,6 +50,7 @@ struct request {
     /* set by the listener (or a test) before api_route */
     struct engine *e;
     struct sb_arena *arena;
+    const struct api_env *env; /* NULL only in tests */
     const char *method;    /* "GET" … */
     const char *url;       /* path and query as sent */
     const char *host;      /* Host header as sent, "" if none */
@@ -61,6 +77,7 @@ struct request {
     bool has_who;
     unsigned sas_rights;     /* Service Bus data plane: RIGHT_* bits of the SAS or of the role assignments */
     int64_t now;             /* emulator's time, taken once */
+    int64_t started;         /* monotonic, for the log */
     char correlation_id[40], request_id[40];
     struct reply reply;
 
@@ -85,7 +102,8 @@ const char *request_query(const struct request *r, const char *name);
 const char *request_header(const struct request *r, const char *name);
 
 /* ---- the reply ---- */
-void reply_header(struct request *r, const char *name, const char *value); /* copied into the arena */
+/* Both are copied into the arena; a control character in the value becomes a blank. A second header of the same name is added, not replaced. */
+void reply_header(struct request *r, const char *name, const char *value);
 void reply_headerf(struct request *r, const char *name, const char *fmt, ...) SB_PRINTF(3, 4);
 /* 'application/json; charset=utf-8'; returns a writer on the body. */
 struct jw reply_json(struct request *r, int status);
@@ -105,7 +123,10 @@ bool api_route(struct request *r);
 bool api_run(struct request *r);
 /* Step 3, after wake: calls r->then; false when pending again. */
 bool api_continue(struct request *r);
-/* Renders err in the shape of r->plane (errmap.c); used by the above. */
+/* Renders err in the shape of r->plane (errmap.c) and completes the reply; used by the above, and by the listener for a body that grows too large
+ * or a pool that is full. */
 void api_error(struct request *r, enum sb_err code, const struct sb_error *err);
+/* SB_ETOOLARGE in the plane's words. */
+enum sb_err api_too_large(const struct request *r, struct sb_error *err);
 
 #endif

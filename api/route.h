@@ -3,7 +3,8 @@
  * row, enforced once by the dispatcher. Each api file exports its rows; routes.c joins them.
  *
  * Templates: literals match ignoring case; {name} matches one segment; {name*} the rest (may hold slashes; must be last or followed by literals);
- * a trailing slash is ignored. More literal segments win over fewer.
+ * empty segments (a trailing slash, "//") are ignored. More literal segments win over fewer. The value of {name*} is its decoded segments
+ * joined by "/", without a leading one.
  */
 #ifndef SB_ROUTE_H
 #define SB_ROUTE_H
@@ -43,8 +44,19 @@ struct route_table {
     size_t n;
 };
 
-/* Every table there is (routes.c). */
-const struct route_table *route_tables(size_t *ret_n);
+/* Every table there is (routes.c): an array of pointers to them. */
+const struct route_table *const *route_tables(size_t *ret_n);
+
+/* ---- matching (route.c) ---- */
+struct route_index;
+/* Sorts rows by plane, number of segments and literals. NULL: out of memory. Borrows the tables. */
+struct route_index *route_index_new(const struct route_table *const *tables, size_t n);
+void route_index_free(struct route_index *ix);
+/* The index over route_tables(), made at the first call and kept. NULL: out of memory. */
+const struct route_index *route_index_all(void);
+/* Finds the row for r->plane, r->method and r->path; sets r->route and r->params. SB_ENOROUTE; SB_EMETHOD, then *ret_allow ("GET, PUT", from
+ * the arena) tells what would do; SB_EBADREQUEST for a malformed escape or too many segments. */
+SB_MUST enum sb_err route_match(const struct route_index *ix, struct request *r, const char **ret_allow, struct sb_error *err);
 
 /* One table per api file; a new file is one line here and one in routes.c. */
 extern const struct route_table routes_arm_core;       /* arm_core.c: subscriptions, tenants, providers, metadata/endpoints, generic resources */

@@ -1,17 +1,21 @@
 /*
  * meta.c: small values by name, and the wipe of a whole database.
  */
+#include <limits.h>
 #include <sqlite3.h>
 #include "storage/stmt.h"
 #include "storage/tx.h"
 
-#define WIPE_TABLES "SELECT name FROM sqlite_schema WHERE type='table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' " \
-                    "ORDER BY rowid DESC"
+#define WIPE_TABLES                                                                                          \
+    "SELECT name FROM sqlite_schema WHERE type='table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' "          \
+    "ORDER BY rowid DESC"
 
-enum sb_err store_meta_get(struct tx *tx, const char *name, struct sb_arena *a, struct sb_blob *ret, struct sb_error *err)
+enum sb_err store_meta_get(struct tx *tx, const char *name, struct sb_arena *a, struct sb_blob *ret,
+                           struct sb_error *err)
 {
     enum sb_err rc;
-    SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, tx->kind == STORE_KV ? (int)KV_META_GET : (int)SB_META_GET);
+    SB_CLEANUP(stmt_reset)
+    struct stmt s = stmt_get(tx, tx->kind == STORE_KV ? (int)KV_META_GET : (int)SB_META_GET);
     struct sb_blob value = {0};
     bool found;
     stmt_bind_text(&s, 1, name);
@@ -27,7 +31,8 @@ out:
 
 enum sb_err store_meta_put(struct tx *tx, const char *name, const void *p, size_t n, struct sb_error *err)
 {
-    SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, tx->kind == STORE_KV ? (int)KV_META_PUT : (int)SB_META_PUT);
+    SB_CLEANUP(stmt_reset)
+    struct stmt s = stmt_get(tx, tx->kind == STORE_KV ? (int)KV_META_PUT : (int)SB_META_PUT);
     stmt_bind_text(&s, 1, name);
     /* An empty value is still a value. */
     stmt_bind_blob(&s, 2, n == 0 ? "" : p, n);
@@ -77,7 +82,7 @@ out:
 enum sb_err store_wipe_all(struct tx *tx, struct sb_error *err)
 {
     enum sb_err rc;
-    int refused = INT32_MAX;
+    int refused = INT_MAX;
     SB_TRY(tx_will_write(tx, err));
     for (int before = 0; refused != 0 && refused != before;) {
         before = refused;

@@ -11,8 +11,8 @@
 #include "storage/store.h"
 #include "storage/tx.h"
 
-/* Bytes of write-ahead log after which it is copied into the database: 4 to 64 MiB measure alike (DESIGN.md), so
- * what counts is how much a start after a kill has to read. */
+/* Bytes of write-ahead log after which it is copied into the database: 4 to 64 MiB measure alike
+ * (bare_sqlite), so what counts is how much a start after a kill has to read. */
 #define STORE_CHECKPOINT_BYTES (16 * 1024 * 1024)
 #define STORE_PAGE_SIZE        8192
 
@@ -50,5 +50,8 @@ struct store {
 SB_MUST enum sb_err writer_open(struct store *s, struct sb_error *err);
 /* Runs what is queued, or refuses it when the thread never started; stops the thread. */
 void writer_close(struct store *s);
+
+/* scrub.c: between two batches. ret_broken: a commit failed, set on failure too. */
+SB_MUST enum sb_err scrub_tables(struct store *s, bool *ret_broken, struct sb_error *err);
 
 #endif

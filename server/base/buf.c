@@ -70,7 +70,7 @@ static enum sb_err reserve(struct sb_buf *b, size_t n)
     size_t cap = b->cap <= b->max / 2 ? b->cap * 2 : b->max + 1;
     cap = SB_MIN(SB_MAX(cap, BUF_FIRST_CAP), b->max + 1);
     cap = SB_MAX(cap, need);
-    uint8_t *p = malloc(cap);
+    uint8_t *p = cap ? malloc(cap) : NULL;
     if (!p)
         return fail(b, SB_ENOMEM);
     size_t used = b->n;

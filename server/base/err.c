@@ -13,7 +13,7 @@ static const struct {
 #undef X
 };
 
-enum sb_err sb_fail(struct sb_error *err, enum sb_err code, const char *fmt, ...)
+enum sb_err(sb_fail)(struct sb_error *err, enum sb_err code, const char *fmt, ...)
 {
     if (!err)
         return code;

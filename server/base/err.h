@@ -35,6 +35,9 @@
     X(SB_ETOOLARGE, "body too large")                                                                        \
     X(SB_ENOAPIVERSION, "api-version is missing")                                                            \
     X(SB_EAPIVERSION, "api-version not supported")                                                           \
+    X(SB_EAPIVERSIONPARAM, "api-version is invalid")                                                         \
+    X(SB_ENOTYPE, "no such resource type")                                                                   \
+    X(SB_ENOPROVIDER, "no such resource provider")                                                           \
     X(SB_EPRECONDITION, "precondition failed")                                                               \
     X(SB_ENOTSUP, "not emulated")                                                                            \
     /* who asks */                                                                                           \
@@ -58,6 +61,11 @@
     X(SB_ELIMIT, "limit exceeded")                                                                           \
     X(SB_ENOPRINCIPAL, "no such principal")                                                                  \
     X(SB_EASSIGNED, "role assignment exists")                                                                \
+    X(SB_EASSIGNFIXED, "role assignment cannot be changed that way")                                         \
+    X(SB_ENOASSIGNMENT, "no such role assignment")                                                           \
+    X(SB_ENOROLE, "no such role definition")                                                                 \
+    X(SB_ENOLOCATION, "location is required")                                                                \
+    X(SB_EGROUPLOCATION, "resource group is elsewhere")                                                      \
     X(SB_ELOCATION, "location cannot be changed")                                                            \
     /* key vault */                                                                                          \
     X(SB_EVAULTNAME, "vault name is invalid")                                                                \
@@ -83,6 +91,7 @@
     X(SB_EGONE, "entity does not exist")                                                                     \
     X(SB_ELOCKLOST, "no message under that lock")                                                            \
     X(SB_EQUOTA, "quota exceeded")                                                                           \
+    X(SB_EENTITY, "entity settings are invalid")                                                             \
     X(SB_EENTITYDISABLED, "entity is disabled")                                                              \
     X(SB_ENONAMESPACE, "no such namespace")                                                                  \
     /* sign-in */                                                                                            \
@@ -109,6 +118,10 @@ struct sb_error {
 
 /* Sets err (when not NULL) to code and the formatted detail; returns code, so `return sb_fail(...)` reads well. */
 enum sb_err sb_fail(struct sb_error *err, enum sb_err code, const char *fmt, ...) SB_PRINTF(3, 4);
+#ifdef __clang_analyzer__
+/* The analyzer looks at one file at a time and would not know what comes back. */
+#define sb_fail(err, code, ...) ((void)(sb_fail)((err), (code), __VA_ARGS__), (code))
+#endif
 
 /* Name ("SB_EINVAL") and short text of a code; never NULL. */
 const char *sb_err_name(enum sb_err code);

@@ -85,7 +85,7 @@ static void add_quoted(struct sb_buf *b, const char *s)
 static bool bare(const char *s)
 {
     size_t i = 0;
-    for (; s[i] && i <= LOG_VALUE_MAX; i++) {
+    for (; i <= LOG_VALUE_MAX && s[i]; i++) {
         if (s[i] <= ' ' || s[i] > '~' || s[i] == '"' || s[i] == '\\' || s[i] == '=')
             return false;
     }

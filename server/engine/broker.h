@@ -10,6 +10,9 @@
 
 #include "server/engine/ns.h"
 
+struct entity;  /* broker_private.h */
+struct waiters;
+
 #define ENTITY_NAME_MAX 260
 #define MESSAGE_ID_MAX  128
 
@@ -26,6 +29,7 @@ struct queue {
     const char *user_metadata;            /* or NULL; sealed under the platform key at rest */
     int64_t created_ms, updated_ms, accessed_ms; /* accessed 0: never */
     int64_t size_bytes, active, dead_letter, scheduled;
+    bool changed; /* broker_queue_put: it is new or another than before */
 };
 struct queue_spec { /* -1 / NULL: not sent (a PUT keeps defaults for a new queue, current values for an old one) */
     const char *ns, *name, *status, *forward_to, *forward_dlq, *user_metadata;
@@ -36,6 +40,13 @@ SB_MUST enum sb_err broker_queue_put(struct engine *e, const struct queue_spec *
 SB_MUST enum sb_err broker_queue_get(struct engine *e, const char *ns, const char *name, struct sb_arena *a, struct queue *ret, struct sb_error *err);
 SB_MUST enum sb_err broker_queue_list(struct engine *e, const char *ns, size_t skip, size_t top, struct sb_arena *a, struct queue **ret, size_t *ret_n, struct sb_error *err);
 SB_MUST enum sb_err broker_queue_delete(struct engine *e, const char *ns, const char *name, bool *ret_existed, struct sb_error *err);
+
+/* ---- life cycle (engine.c calls these; broker_stop stands below) ---- */
+SB_MUST enum sb_err broker_open(struct engine *e, struct sb_error *err); /* before ns_open */
+void broker_close(struct engine *e);                                     /* after ns_close */
+
+/* Cuts "/$DeadLetterQueue" (any case) off a path, in place; true if it was there. */
+bool broker_cut_dlq(char *path);
 
 /* ---- what the namespace needs from the broker ---- */
 SB_MUST enum sb_err broker_ns_load(struct engine *e, struct tx *tx, struct ns *n, struct sb_error *err); /* fills n->broker from the database */
@@ -101,8 +112,14 @@ struct broker_op {
     void *cookie;
     /* the broker's own */
     int64_t deadline_mono, deadline_emu;
-    struct broker_op *next, *prev;
-    bool parked;
+    struct broker_op *next, *prev;         /* in its queue of waiters */
+    struct broker_op *all_next, *all_prev; /* among all that are parked */
+    struct waiters *queue;
+    struct entity *target; /* from run to done of one commit */
+    uint64_t seen;         /* target->ready[] when nothing was found */
+    int64_t polled_by;     /* monotonic; 0: has not waited for a first poll */
+    int after;             /* what done does */
+    bool parked, woken;
 };
 /* Async. Errors by order of checks: SB_EREVOKED / SB_EUNREACHABLE before SB_EGONE (semantics 18). */
 void broker_submit(struct engine *e, struct broker_op *op);

@@ -13,6 +13,7 @@
 #define SB_ENGINE_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include "crypto/cmem.h"
@@ -49,6 +50,7 @@ struct directory;
 struct rbac;
 struct vaults;
 struct namespaces;
+struct broker;
 struct poller;
 struct events;
 struct faults;
@@ -66,11 +68,15 @@ struct engine {
     struct rbac *rbac;
     struct vaults *vaults;
     struct namespaces *namespaces;
+    struct broker *broker;
     struct poller *poller;
     struct events *events;
     struct faults *faults;
     struct timeline *timeline;
     void (*on_broken)(void); /* called once when a store's commit failed: end the process */
+    atomic_bool broken_told;
+    atomic_bool stopping;
+    bool started; /* the vault store's thread runs */
 };
 
 /* Opens the stores under cfg->data_dir (or in memory), loads state, starts the store threads and, on a real clock, the
@@ -81,8 +87,13 @@ SB_MUST enum sb_err engine_open(const struct engine_config *cfg, void (*on_broke
 void engine_stop(struct engine *e);
 /* Second half: stores closed, keys wiped. */
 void engine_close(struct engine *e);
-/* Back to an empty emulator (CA, clients, platform key and signing key kept). */
+/* Back to an empty emulator: groups and all in them, deleted vaults, role assignments, faults and events go; CA, clients,
+ * platform key, signing key and the clock stay, and no id is used again. Requests in flight see each thing vanish as if it
+ * had been deleted; a second reset waits for the first. */
 SB_MUST enum sb_err engine_reset(struct engine *e, struct sb_error *err);
+
+/* SB_OK when the engine serves: not stopping, and both stores take work; else SB_EUNAVAILABLE and why. Blocks. */
+SB_MUST enum sb_err engine_healthy(struct engine *e, struct sb_error *err);
 
 static inline int64_t engine_now(struct engine *e)
 {

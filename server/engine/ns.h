@@ -108,7 +108,6 @@ SB_MUST enum sb_err ns_rule_list(struct engine *e, const char *ns, const char *e
 SB_MUST enum sb_err ns_rule_delete(struct engine *e, const char *ns, const char *entity, const char *name, bool *ret_existed, struct sb_error *err);
 /* which: 0 primary, 1 secondary; key NULL: a random one. */
 SB_MUST enum sb_err ns_rule_regenerate(struct engine *e, const char *ns, const char *entity, const char *name, int which, const char *key, struct sb_arena *a, struct auth_rule *ret, struct sb_error *err);
-
 /* ---- the memory object, for broker, poller and sign-in of the data plane ---- */
 struct broker_ns; /* broker.c's part: entities, waiters */
 struct ns {
@@ -126,6 +125,10 @@ struct ns {
     struct ns_rules *rules;
     struct ns *next;           /* hash chain */
 };
+/* An entity is deleted: its rules' rows in that transaction, and their memory afterwards (sb thread, under engine_lock). */
+SB_MUST enum sb_err ns_rules_drop_entity(struct tx *tx, const struct ns *n, const char *entity, struct sb_error *err);
+void ns_rules_forget_entity(struct ns *n, const char *entity);
+
 /* Under engine_lock or on the sb thread. NULL: none. Case ignored. */
 struct ns *ns_find(struct engine *e, const char *name);
 struct ns *ns_find_id(struct engine *e, int64_t id);

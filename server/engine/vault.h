@@ -80,6 +80,9 @@ SB_MUST enum sb_err vault_delete_group(struct engine *e, const char *sub, const 
 /* Name check: SB_OK free, SB_EVAULTNAME, SB_EVAULTEXISTS. */
 SB_MUST enum sb_err vault_name_check(struct engine *e, const char *name, struct sb_error *err);
 
+/* "1.2.3.4", "1.2.3.0/24" or IPv6 alike: what an ipRules entry may hold. */
+bool vault_ip_rule_ok(const char *rule);
+
 /* ---- keys ---- */
 /* One version of a key. */
 struct vkey {
@@ -136,6 +139,11 @@ SB_MUST enum sb_err vkey_purge(struct engine *e, const struct vault_caller *c, c
 /* perm: VPERM_WRAP, VPERM_UNWRAP, VPERM_ENCRYPT, VPERM_DECRYPT. *ret_kid_version: the version used. */
 SB_MUST enum sb_err vkey_crypt(struct engine *e, const struct vault_caller *c, const char *vault, const char *name, const char *version, enum vperm perm,
                                enum pkey_alg alg, struct sb_blob in, struct sb_arena *a, struct sb_blob *ret, const char **ret_version, struct sb_error *err);
+/* Over a digest of the algorithm's length; an ES* signature is raw r||s. */
+SB_MUST enum sb_err vkey_sign(struct engine *e, const struct vault_caller *c, const char *vault, const char *name, const char *version, enum pkey_alg alg,
+                              struct sb_blob digest, struct sb_arena *a, struct sb_blob *ret, const char **ret_version, struct sb_error *err);
+SB_MUST enum sb_err vkey_verify(struct engine *e, const struct vault_caller *c, const char *vault, const char *name, const char *version, enum pkey_alg alg,
+                                struct sb_blob digest, struct sb_blob signature, bool *ret_good, struct sb_error *err);
 
 /* ---- the Service Bus service as a client of the vault (poller and ns_put only) ----
  * caller->service is set. Faults map to SB_EUNREACHABLE (unreachable, timeout), SB_ETHROTTLED, SB_EUNAVAILABLE (5xx): "unreachable" in the sense of

@@ -3,8 +3,9 @@
  *
  *     bare_sqlite DIR [ROWS [PAGE_SIZE [CHECKPOINT_PAGES [SAVEPOINTS]]]]
  *
- * Writes ROWS rows in transactions of 32 and a tenth as many singly, synchronous=FULL, and prints one JSON line.
- * SAVEPOINTS 1 puts each row into a savepoint, as the store does. DIR must exist; its bare.db is replaced.
+ * Writes ROWS rows in transactions of 32 and a tenth as many singly, synchronous=FULL, and prints one JSON
+ * line. SAVEPOINTS 1 puts each row into a savepoint, as the store does. DIR must exist; its bare.db is
+ * replaced.
  */
 #include <inttypes.h>
 #include <sqlite3.h>
@@ -53,12 +54,15 @@ static void open_db(struct bench *b, const char *dir, long page, long checkpoint
     unlink(path);
     unlink(wal);
     check(b, sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0));
-    check(b, sqlite3_open_v2(path, &b->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL));
-    snprintf(sql, sizeof sql,
-             "PRAGMA page_size=%ld; PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
-             "PRAGMA secure_delete=ON; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-65536;"
-             "PRAGMA wal_autocheckpoint=%ld; CREATE TABLE t(id INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT",
-             page, checkpoint);
+    check(b, sqlite3_open_v2(path, &b->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
+                             NULL));
+    snprintf(
+        sql, sizeof sql,
+        "PRAGMA page_size=%ld; PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA "
+        "synchronous=FULL;"
+        "PRAGMA secure_delete=ON; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-65536;"
+        "PRAGMA wal_autocheckpoint=%ld; CREATE TABLE t(id INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT",
+        page, checkpoint);
     check(b, sqlite3_exec(b->db, sql, NULL, NULL, NULL));
     check(b, sqlite3_prepare_v2(b->db, "BEGIN IMMEDIATE", -1, &b->begin, NULL));
     check(b, sqlite3_prepare_v2(b->db, "COMMIT", -1, &b->commit, NULL));
@@ -108,9 +112,10 @@ int main(int argc, char **argv)
     open_db(&b, argv[1], page, checkpoint);
     double batched = rate(&b, rows, BATCH);
     double single = rate(&b, rows / 10, 1);
-    printf("{\"bench\":\"bare_sqlite\",\"rows\":%ld,\"row_bytes\":%d,\"page_size\":%ld,\"checkpoint_pages\":%ld,"
-           "\"savepoints\":%s,\"batch\":%d,\"rows_per_s\":%.0f,\"single_rows_per_s\":%.0f}\n",
-           rows, ROW_BYTES, page, checkpoint, b.savepoints ? "true" : "false", BATCH, batched, single);
+    printf(
+        "{\"bench\":\"bare_sqlite\",\"rows\":%ld,\"row_bytes\":%d,\"page_size\":%ld,\"checkpoint_pages\":%ld,"
+        "\"savepoints\":%s,\"batch\":%d,\"rows_per_s\":%.0f,\"single_rows_per_s\":%.0f}\n",
+        rows, ROW_BYTES, page, checkpoint, b.savepoints ? "true" : "false", BATCH, batched, single);
     sqlite3_stmt *all[] = {b.begin, b.commit, b.save, b.release, b.insert};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         sqlite3_finalize(all[i]);

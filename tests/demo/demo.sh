@@ -117,7 +117,7 @@ for k in key1 key2 key3; do
 done
 
 step "Create the Premium namespace with a managed identity (the article's first template)"
-arm_call 201 PUT "$nsid?api-version=$ns_version" -d "$(resource CreateServiceBusPremiumNamespace.json)"
+arm_call 200 PUT "$nsid?api-version=$ns_version" -d "$(resource CreateServiceBusPremiumNamespace.json)"
 identity=$(jq -er .identity.principalId <<<"$body") || fail "no identity"
 show "identity $identity"
 
@@ -143,7 +143,7 @@ arm_call 200 PUT "$nsid/queues/orders?api-version=2022-10-01-preview" -d '{}'
 arm_call 200 POST "$nsid/AuthorizationRules/RootManageSharedAccessKey/listKeys?api-version=2022-10-01-preview"
 sas=$(sas "$(jq -r .primaryKey <<<"$body")")
 for i in 1 2 3; do
-    bus 201 POST /messages -H 'Content-Type: text/plain' -H "BrokerProperties: {\"Label\":\"order\",\"MessageId\":\"order-$i\"}" -H 'customer: "Contoso"' \
+    bus 201 POST /messages -H 'Content-Type: text/plain' -H "BrokerProperties: {\"Label\":\"order\",\"MessageId\":\"order-$i\"}" -H 'customer: "Fabrikam"' \
         -d "order $i: one hundred secret teapots"
 done
 show "3 messages sent"
@@ -153,7 +153,7 @@ control GET "/_emulator/at-rest/$ns/orders/1"
 jq -r '.blob' <<<"$body" | xxd -r -p >"$work/row"
 xxd "$work/row" | head -n 5 | while read -r l; do show "$l"; done
 grep -qa teapots "$work/row" && fail "plaintext in the row"
-for f in "$work"/data/*; do grep -qaE 'teapots|Contoso|order-1' "$f" && fail "plaintext in $f"; done
+for f in "$work"/data/*; do grep -qaE 'teapots|Fabrikam|order-1' "$f" && fail "plaintext in $f"; done
 show "searched every file of the data folder for the body, the property and the message id: not there"
 
 step "Rotate key1; at the next poll the record is updated"

@@ -1,0 +1,30 @@
+/* routes.c: every route table there is, and the one index over them. */
+#include <pthread.h>
+#include "api/route.h"
+
+static const struct route_table *const tables[] = {
+    &routes_arm_core,  &routes_arm_group,     &routes_arm_identity, &routes_arm_role,
+    &routes_arm_vault, &routes_arm_namespace, &routes_arm_queue,    &routes_entra,
+    &routes_graph,     &routes_vault_keys,    &routes_data,         &routes_control,
+};
+
+const struct route_table *const *route_tables(size_t *ret_n)
+{
+    *ret_n = SB_ARRAY_LEN(tables);
+    return tables;
+}
+
+/* Constant once made: not state. */
+static struct route_index *all;
+
+static void make_index(void)
+{
+    all = route_index_new(tables, SB_ARRAY_LEN(tables));
+}
+
+const struct route_index *route_index_all(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, make_index);
+    return all;
+}

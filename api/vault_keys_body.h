@@ -1,0 +1,25 @@
+/* vault_keys_body.h: keys as the vault's data plane sends and shows them. */
+#ifndef SB_VAULT_KEYS_BODY_H
+#define SB_VAULT_KEYS_BODY_H
+
+#include "api/request.h"
+#include "server/engine/vault.h"
+
+/* Reads kty, key_size, crv (create only), key_ops, attributes and tags into a spec whose vault and name are
+ * set. */
+SB_MUST enum sb_err vault_key_read_create(struct request *r, struct vkey_spec *s, struct sb_error *err);
+SB_MUST enum sb_err vault_key_read_update(struct request *r, struct vkey_spec *s, struct sb_error *err);
+/* Reads a JWK with its private numbers; s->import is the caller's to unref. SB_EBADPARAM. */
+SB_MUST enum sb_err vault_key_read_import(struct request *r, struct vkey_spec *s, struct pkey **ret,
+                                          struct sb_error *err);
+/* A member that must be there and be strict base64url. SB_EBADPARAM. */
+SB_MUST enum sb_err vault_key_read_blob(struct request *r, const char *member, struct sb_blob *ret,
+                                        struct sb_error *err);
+
+/* "https://V/keys/N/version"; version NULL: without. */
+const char *vault_key_id(struct request *r, const char *name, const char *version);
+/* KeyBundle, DeletedKeyBundle, KeyItem, DeletedKeyItem: one object, key NULL inside arrays. */
+void vault_key_write_bundle(struct request *r, struct jw *w, const struct vkey *k);
+void vault_key_write_item(struct request *r, struct jw *w, const struct vkey *k, bool with_version);
+
+#endif

@@ -1,0 +1,58 @@
+/*
+ * config.h: the one option table (contract 1): it parses the command line and the environment and prints
+ * --help and the capabilities.
+ */
+#ifndef SB_CONFIG_H
+#define SB_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "api/json.h"
+#include "server/base/arena.h"
+#include "server/base/log.h"
+#include "server/engine/engine.h"
+
+enum config_action { CONFIG_RUN, CONFIG_HELP, CONFIG_VERSION, CONFIG_CAPABILITIES, CONFIG_PRINT_HOSTS };
+
+struct config_list {
+    const char **v;
+    size_t n;
+};
+
+struct config {
+    enum config_action action;
+    struct config_list names; /* of --print-hosts */
+    const char *data_dir;     /* NULL only with --in-memory and no --data-dir */
+    bool in_memory;
+    int token_clock; /* 0 machine, 1 emulator */
+    struct config_list control_hosts;
+    struct config_list binds; /* literal addresses */
+    bool default_binds;       /* none was given: an unavailable ::1 is skipped */
+    int64_t https_port, http_port;
+    int64_t poll_interval; /* seconds */
+    int clock;             /* 0 real, 1 manual */
+    int64_t now_ms;        /* 0: not given */
+    struct config_list subscriptions;
+    struct config_list client_texts;
+    const struct engine_client *clients; /* the well-known one first */
+    size_t clients_n;
+    const char *tls_cert, *tls_key;
+    int log_level;  /* enum log_level */
+    int log_format; /* 0 text, 1 json */
+};
+
+/* getenv, or a test's own. */
+typedef const char *config_env(const char *name);
+
+/* Reads argv and the environment; an option wins over its environment twin. Texts live in the arena or are
+ * borrowed. SB_EUSAGE says what is wrong. */
+SB_MUST enum sb_err config_parse(int argc, char *const *argv, config_env *env, struct sb_arena *a,
+                                 struct config *ret, struct sb_error *err);
+/* The text of --help. */
+void config_help(struct sb_buf *b);
+/* One object per option: name, env, default, repeatable, text. */
+void config_describe(struct jw *w, const char *key);
+/* Hosts-file lines for --print-hosts. */
+void config_hosts(const struct config *c, struct sb_buf *b);
+
+#endif

@@ -1,0 +1,453 @@
+/*
+ * writer.c: the owner thread of a database: queue, group commit, checkpoints; and the calls that wait for it.
+ *
+ * What is queued is taken in batches. A batch is one transaction; each op that writes has its savepoint in
+ * it. When SQLite rolls a whole batch back (a full disk does that), nothing of it happened, and its ops are
+ * run again one by one. Answers (done) are given after the commit, in the order of submission.
+ */
+#include <assert.h>
+#include <signal.h>
+#include <stdlib.h>
+#include "server/base/fault.h"
+#include "storage/store_private.h"
+
+/* Bounds what one commit makes its first op wait for. */
+#define BATCH_MAX 256
+
+/* Flags of our own in store_op.flags. */
+#define OP_READ  0x10000u /* must not write */
+#define OP_SCRUB 0x20000u /* empties the write-ahead log instead of running */
+
+#define SINGLE(op) (((op)->flags & (STORE_ALONE | OP_SCRUB)) != 0)
+
+enum outcome { COMMITTED, LOST, BROKEN };
+
+static const char *const control_sql[CTL_MAX] = {
+    [CTL_BEGIN] = "BEGIN IMMEDIATE", [CTL_COMMIT] = "COMMIT",      [CTL_ROLLBACK] = "ROLLBACK",
+    [CTL_SAVE] = "SAVEPOINT op",     [CTL_RELEASE] = "RELEASE op", [CTL_UNDO] = "ROLLBACK TO op",
+};
+
+/* The store whose owner this thread is. */
+static _Thread_local const struct store *owned;
+
+bool store_is_owner(const struct store *s)
+{
+    return owned == s;
+}
+
+bool store_healthy(const struct store *s)
+{
+    return !atomic_load(&s->broken);
+}
+
+static int control(struct store *s, enum control c)
+{
+    int rc = sqlite3_step(s->control[c]);
+    sqlite3_reset(s->control[c]);
+    return rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
+static int count_wal(void *cookie, sqlite3 *db, const char *name, int pages)
+{
+    struct store *s = cookie;
+    SB_UNUSED(db);
+    SB_UNUSED(name);
+    s->wal_pages = pages;
+    return SQLITE_OK;
+}
+
+enum sb_err writer_open(struct store *s, struct sb_error *err)
+{
+    for (int i = 0; i < CTL_MAX; i++) {
+        int rc =
+            sqlite3_prepare_v3(s->db, control_sql[i], -1, SQLITE_PREPARE_PERSISTENT, &s->control[i], NULL);
+        if (rc != SQLITE_OK)
+            return tx_fail(s->db, rc, err);
+    }
+    s->tx.save = s->control[CTL_SAVE];
+    s->tx.state = TX_READING;
+    /* Takes the place of SQLite's own checkpoint, which would run inside the COMMIT, before the answers. */
+    sqlite3_wal_hook(s->db, count_wal, s);
+    s->checkpoint_due = STORE_CHECKPOINT_BYTES / s->page_size;
+    return SB_OK;
+}
+
+static void finish(struct store_op *op, enum sb_err rc, const char *detail)
+{
+    op->rc = sb_fail(&op->err, rc, "%s", detail);
+}
+
+static void rollback(struct store *s)
+{
+    if (!sqlite3_get_autocommit(s->db))
+        (void)control(s, CTL_ROLLBACK);
+    s->tx.state = TX_READING;
+}
+
+/* False when the transaction as a whole is gone or cannot be kept. */
+static bool run_op(struct store *s, struct store_op *op)
+{
+    int64_t changes = sqlite3_total_changes64(s->db);
+    op->rc = SB_OK;
+    op->err.code = SB_OK;
+    op->err.detail[0] = '\0';
+    s->tx.state = (op->flags & OP_READ) != 0 ? TX_READING : TX_CLEAN;
+    if (SB_FAULT("store.op"))
+        finish(op, SB_EIO, "fault point store.op");
+    else
+        op->rc = op->run(&s->tx, op, &op->err);
+    if (op->rc != SB_OK && op->err.code == SB_OK)
+        finish(op, op->rc, sb_err_text(op->rc));
+    bool saved = s->tx.state == TX_SAVED;
+    s->tx.state = TX_READING;
+    if (sqlite3_get_autocommit(s->db))
+        return false;
+    if (op->rc == SB_OK && sqlite3_total_changes64(s->db) != changes)
+        s->wrote = true;
+    if (!saved)
+        return true;
+    if (op->rc != SB_OK) {
+        s->undone = true;
+        if (control(s, CTL_UNDO) != SQLITE_OK)
+            return false;
+    }
+    return control(s, CTL_RELEASE) == SQLITE_OK;
+}
+
+static enum sb_err before_commit(struct store *s, struct sb_error *err)
+{
+    enum sb_err rc = SB_OK;
+    if (s->hooks.before_commit == NULL)
+        return SB_OK;
+    s->tx.state = TX_WHOLE;
+    rc = s->hooks.before_commit(s->hooks.cookie, &s->tx, err);
+    s->tx.state = TX_READING;
+    if (rc == SB_OK && sqlite3_get_autocommit(s->db))
+        rc = sb_fail(err, SB_EIO, "the transaction was rolled back");
+    else if (rc != SB_OK && err->code == SB_OK)
+        sb_fail(err, rc, "%s", sb_err_text(rc));
+    return rc;
+}
+
+/* Whatever the reason, the disk may or may not hold the transaction now. */
+static enum outcome commit_failed(struct store *s)
+{
+    rollback(s);
+    atomic_store(&s->broken, true);
+    if (s->hooks.on_broken != NULL)
+        s->hooks.on_broken(s->hooks.cookie);
+    return BROKEN;
+}
+
+static enum outcome commit(struct store *s, struct sb_error *err)
+{
+    if (!s->wrote) {
+        /* What an undone op touched would be written all the same. */
+        if (s->undone)
+            rollback(s);
+        else if (control(s, CTL_COMMIT) != SQLITE_OK)
+            return commit_failed(s);
+        return COMMITTED;
+    }
+    if (before_commit(s, err) != SB_OK) {
+        rollback(s);
+        return LOST;
+    }
+    if (SB_FAULT("store.commit.before") || control(s, CTL_COMMIT) != SQLITE_OK ||
+        SB_FAULT("store.commit.after"))
+        return commit_failed(s);
+    return COMMITTED;
+}
+
+/* One transaction with `first` and what follows it. LOST: nothing of it happened, and err says why if no op
+ * does. */
+static enum outcome transact(struct store *s, struct store_op *first, struct sb_error *err)
+{
+    s->wrote = s->undone = false;
+    int begun = control(s, CTL_BEGIN);
+    if (begun != SQLITE_OK) {
+        tx_fail(s->db, begun, err);
+        return LOST;
+    }
+    for (struct store_op *op = first; op != NULL; op = op->next) {
+        if (!run_op(s, op)) {
+            rollback(s);
+            sb_fail(err, SB_EIO, "the transaction was rolled back");
+            return LOST;
+        }
+    }
+    return commit(s, err);
+}
+
+static void answer(struct store_op *first)
+{
+    for (struct store_op *op = first, *next; op != NULL; op = next) {
+        next = op->next; /* done may free op */
+        op->next = NULL;
+        op->done(op);
+    }
+}
+
+static void answer_all(struct store_op *first, enum sb_err rc, const char *detail)
+{
+    for (struct store_op *op = first; op != NULL; op = op->next)
+        finish(op, rc, detail);
+    answer(first);
+}
+
+static void reread(struct store *s)
+{
+    if (s->hooks.batch_lost != NULL)
+        s->hooks.batch_lost(s->hooks.cookie, &s->tx);
+}
+
+/* Runs and answers a batch. */
+static void run_batch(struct store *s, struct store_op *first)
+{
+    struct sb_error err = {0};
+    enum outcome o = atomic_load(&s->broken) ? BROKEN : transact(s, first, &err);
+    if (o == COMMITTED) {
+        answer(first);
+    } else if (o == BROKEN) {
+        answer_all(first, SB_EIO, "a commit failed: what it held may or may not be stored");
+    } else if (first->next == NULL) {
+        reread(s);
+        if (first->rc == SB_OK)
+            finish(first, err.code, err.detail);
+        answer(first);
+    } else {
+        reread(s);
+        for (struct store_op *op = first, *next; op != NULL; op = next) {
+            next = op->next;
+            op->next = NULL;
+            op->rc = SB_OK;
+            run_batch(s, op);
+        }
+    }
+}
+
+static void checkpoint(struct store *s)
+{
+    if (s->wal_pages < s->checkpoint_due || atomic_load(&s->broken))
+        return;
+    int every = STORE_CHECKPOINT_BYTES / s->page_size;
+    int rc = sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    /* Nothing is lost when it fails (a full disk): the log grows, and it is tried again later, not at every
+     * batch. */
+    s->checkpoint_due = rc == SQLITE_OK ? every : s->wal_pages + every;
+}
+
+static enum sb_err truncate_log(struct store *s, struct sb_error *err)
+{
+    int log = 0, copied = 0;
+    int rc = sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, &log, &copied);
+    if (rc != SQLITE_OK)
+        return tx_fail(s->db, rc, err);
+    /* TRUNCATE answers 0 pages when the log is empty. */
+    if (log != 0 || copied != 0)
+        return sb_fail(err, SB_EIO, "the write-ahead log could not be emptied");
+    s->wal_pages = 0;
+    return SB_OK;
+}
+
+static void scrub(struct store *s, struct store_op *op)
+{
+    bool broken = false;
+    op->rc = SB_OK;
+    if (atomic_load(&s->broken)) {
+        finish(op, SB_EIO, "a commit failed earlier");
+    } else if (s->path != NULL) {
+        op->rc = scrub_tables(s, &broken, &op->err);
+        if (op->rc == SB_OK)
+            op->rc = truncate_log(s, &op->err);
+        else if (broken)
+            commit_failed(s);
+    }
+    answer(op);
+}
+
+/* The next batch, or NULL at the end. A single op comes by itself. */
+static struct store_op *take(struct store *s, bool *ret_refused)
+{
+    pthread_mutex_lock(&s->lock);
+    while (s->head == NULL && !s->closing) {
+        s->waiting = true;
+        pthread_cond_wait(&s->wake, &s->lock);
+        s->waiting = false;
+    }
+    struct store_op *first = s->head, *last = first;
+    if (first == NULL) {
+        s->stopped = true;
+    } else {
+        bool refused = first->rc != SB_OK;
+        for (int n = 1; n < BATCH_MAX && !SINGLE(first) && last->next != NULL; n++) {
+            if (SINGLE(last->next) || (last->next->rc != SB_OK) != refused)
+                break;
+            last = last->next;
+        }
+        s->head = last->next;
+        if (s->head == NULL)
+            s->tail = &s->head;
+        last->next = NULL;
+        *ret_refused = refused;
+    }
+    pthread_mutex_unlock(&s->lock);
+    return first;
+}
+
+static void *owner_main(void *arg)
+{
+    struct store *s = arg;
+    struct store_op *batch;
+    bool refused = false;
+    owned = s;
+    while ((batch = take(s, &refused)) != NULL) {
+        if (refused)
+            answer(batch);
+        else if ((batch->flags & OP_SCRUB) != 0)
+            scrub(s, batch);
+        else
+            run_batch(s, batch);
+        checkpoint(s);
+    }
+    owned = NULL;
+    return NULL;
+}
+
+enum sb_err store_start(struct store *s, const struct store_hooks *hooks, struct sb_error *err)
+{
+    sigset_t all, old;
+    assert(!s->started);
+    if (hooks != NULL)
+        s->hooks = *hooks;
+    /* Set first: the owner's done callbacks may use the store as soon as the thread runs. */
+    s->started = true;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    int rc = pthread_create(&s->thread, NULL, owner_main, s);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    if (rc == 0)
+        return SB_OK;
+    s->started = false;
+    return sb_fail(err, SB_EUNAVAILABLE, "no thread for the database");
+}
+
+void writer_close(struct store *s)
+{
+    if (!s->started) {
+        answer_all(s->head, SB_EUNAVAILABLE, "the database was closed");
+        return;
+    }
+    pthread_mutex_lock(&s->lock);
+    s->closing = true;
+    pthread_cond_signal(&s->wake);
+    pthread_mutex_unlock(&s->lock);
+    pthread_join(s->thread, NULL);
+}
+
+void store_submit(struct store *s, struct store_op *op)
+{
+    op->rc = SB_OK;
+    op->next = NULL;
+    pthread_mutex_lock(&s->lock);
+    if (s->closing)
+        finish(op, SB_EUNAVAILABLE, "the database is closing");
+    bool stopped = s->stopped;
+    if (!stopped) {
+        *s->tail = op;
+        s->tail = &op->next;
+        if (s->waiting)
+            pthread_cond_signal(&s->wake);
+    }
+    pthread_mutex_unlock(&s->lock);
+    /* No owner is left that could be disturbed. */
+    if (stopped)
+        op->done(op);
+}
+
+/* A thread that waits for its op. */
+struct call {
+    struct store_op op; /* first: done gets this */
+    store_fn *f;
+    void (*publish)(void *arg);
+    void *arg;
+    pthread_mutex_t lock;
+    pthread_cond_t answered;
+    bool finished;
+};
+
+static enum sb_err call_run(struct tx *tx, struct store_op *op, struct sb_error *err)
+{
+    struct call *c = (struct call *)op;
+    return c->f(tx, c->arg, err);
+}
+
+static void call_done(struct store_op *op)
+{
+    struct call *c = (struct call *)op;
+    if (op->rc == SB_OK && c->publish != NULL)
+        c->publish(c->arg);
+    pthread_mutex_lock(&c->lock);
+    c->finished = true;
+    pthread_cond_signal(&c->answered);
+    pthread_mutex_unlock(&c->lock);
+}
+
+/* Before store_start the opening thread is the owner and runs the op itself. */
+static void call_wait(struct store *s, struct call *c)
+{
+    assert(!store_is_owner(s));
+    if (!s->started) {
+        if ((c->op.flags & OP_SCRUB) != 0)
+            scrub(s, &c->op);
+        else
+            run_batch(s, &c->op);
+        return;
+    }
+    store_submit(s, &c->op);
+    pthread_mutex_lock(&c->lock);
+    while (!c->finished)
+        pthread_cond_wait(&c->answered, &c->lock);
+    pthread_mutex_unlock(&c->lock);
+}
+
+static enum sb_err call(struct store *s, struct call *c, struct sb_error *err)
+{
+    if (pthread_mutex_init(&c->lock, NULL) != 0)
+        return sb_fail(err, SB_ENOMEM, "no mutex");
+    if (pthread_cond_init(&c->answered, NULL) != 0) {
+        pthread_mutex_destroy(&c->lock);
+        return sb_fail(err, SB_ENOMEM, "no condition variable");
+    }
+    c->op.done = call_done;
+    call_wait(s, c);
+    if (c->op.rc != SB_OK && err != NULL)
+        *err = c->op.err;
+    pthread_cond_destroy(&c->answered);
+    pthread_mutex_destroy(&c->lock);
+    return c->op.rc;
+}
+
+enum sb_err store_call_publish(struct store *s, store_fn *f, void (*publish)(void *arg), void *arg,
+                               struct sb_error *err)
+{
+    struct call c = {.op = {.run = call_run, .flags = STORE_ALONE}, .f = f, .publish = publish, .arg = arg};
+    return call(s, &c, err);
+}
+
+enum sb_err store_call(struct store *s, store_fn *f, void *arg, struct sb_error *err)
+{
+    return store_call_publish(s, f, NULL, arg, err);
+}
+
+enum sb_err store_read(struct store *s, store_fn *f, void *arg, struct sb_error *err)
+{
+    struct call c = {.op = {.run = call_run, .flags = OP_READ}, .f = f, .arg = arg};
+    return call(s, &c, err);
+}
+
+enum sb_err store_scrub(struct store *s, struct sb_error *err)
+{
+    struct call c = {.op = {.flags = OP_SCRUB}};
+    return call(s, &c, err);
+}

@@ -1,0 +1,253 @@
+#!/usr/bin/env python3
+"""bench.py [NAME…]: the figures of the README, each compared with something measured in the same run on the same machine.
+
+Prints a line per figure as it comes and the whole table at the end (Markdown). Exits 1 when a figure misses its target.
+SEALEDBUS is the binary, SEALEDBUS_NOCIPHER the build whose cipher is a copy, BENCH_BIN the folder of load, bare_sqlite and bare_rsa;
+BENCH_SECONDS is the length of one load run."""
+
+import concurrent.futures
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
+import harness  # noqa: E402
+from harness import SUB, TENANT, Emulator, Story  # noqa: E402
+
+BIN = os.environ["BENCH_BIN"]
+SECONDS = float(os.environ.get("BENCH_SECONDS", "4"))
+BACKLOG = int(os.environ.get("BENCH_BACKLOG", "1000000"))
+NAMESPACES = int(os.environ.get("BENCH_NAMESPACES", "1000"))
+CRYPTO_OFFICER = "14b46e9e-c2b7-41b4-b07b-48a6ebf60603"
+ENCRYPTION_USER = "e147488a-f6f5-4113-8e2d-b22465e65bf6"
+rows = []
+
+
+def figure(name, value, unit, target=None, good=None):
+    mark = "" if good is None else "yes" if good else "**no**"
+    rows.append((name, f"{value:,.0f}" if value >= 100 else f"{value:.2f}".rstrip("0").rstrip("."), unit, target or "", mark))
+    print(f"{name}: {rows[-1][1]} {unit}  {target or ''} {mark}", flush=True)
+
+
+def tool(name, *args, text=None):
+    out = subprocess.run([os.path.join(BIN, name), *map(str, args)], check=True, input=text, stdout=subprocess.PIPE).stdout
+    return json.loads(out)
+
+
+class Bus:
+    """A running emulator with one namespace and queue, ready for load."""
+
+    def __init__(self, folder, encrypted=True, binary=None, queue="orders"):
+        self.folder = tempfile.mkdtemp(dir=folder)
+        saved, harness.BINARY = harness.BINARY, binary or harness.BINARY
+        try:
+            self.e = Emulator(self.folder, clock="real").start()
+        finally:
+            harness.BINARY = saved
+        self.s = Story(self.e, queue=queue).make_all(encrypt=encrypted)
+
+    def load(self, mode, connections, seconds=SECONDS, size=1024):
+        auth = self.s.auth()["Authorization"]
+        return tool("load", self.e.https_port, self.e.ready["ca"], self.s.host, mode, connections, seconds, auth, "/" + self.s.queue, size)
+
+    def fill(self, count, size=1024):
+        """count messages of `size` bytes by batches over a few connections, until the queue holds them all."""
+        per = 500
+        body = json.dumps([{"Body": "m" * size}] * per).encode()
+        headers = {**self.s.auth(), "Content-Type": "application/vnd.microsoft.servicebus.json"}
+
+        def some(n):
+            connection = harness._TlsConnection(self.s.host, self.e.https_port, self.e.tls, 120)
+            for _ in range(n):
+                self.e.request(connection, "POST", f"/{self.s.queue}/messages", body, {**headers, "Host": self.s.host}).expect(201)
+            connection.close()
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            list(pool.map(some, [count // per // 4] * 4))
+
+    def close(self):
+        self.e.stop()
+        shutil.rmtree(self.folder)
+
+
+def start_time(folder, options=(), runs=7):
+    """Seconds from exec to the ready line: median."""
+    took = []
+    for _ in range(runs):
+        e = Emulator(folder, *options, clock="real")
+        began = time.monotonic()
+        e.start()
+        took.append(time.monotonic() - began)
+        e.stop()
+    return statistics.median(took)
+
+
+def rss_kib(pid):
+    with open(f"/proc/{pid}/status") as f:
+        return next(int(line.split()[1]) for line in f if line.startswith("VmRSS"))
+
+
+def bench_start(folder):
+    fresh = []
+    for i in range(5):
+        d = os.path.join(folder, f"new{i}")
+        os.mkdir(d)
+        fresh.append(start_time(d, runs=1) * 1000)
+    figure("ready line, new data directory", statistics.median(fresh), "ms", "≤ 600", statistics.median(fresh) <= 600)
+    ms = start_time(os.path.join(folder, "new0")) * 1000
+    figure("ready line, existing data directory", ms, "ms", "≤ 50", ms <= 50)
+    e = Emulator(os.path.join(folder, "new0"), clock="real").start()
+    time.sleep(1)  # idle
+    mib = rss_kib(e.process.pid) / 1024
+    e.stop()
+    figure("resident memory, idle", mib, "MiB", "≤ 16", mib <= 16)
+    stripped = os.path.join(folder, "stripped")
+    subprocess.run(["strip", "-o", stripped, harness.BINARY], check=True)
+    mib = os.path.getsize(stripped) / 2**20
+    figure("binary, stripped", mib, "MiB", "≤ 3", mib <= 3)
+
+
+def bench_send(folder):
+    bare = tool("bare_sqlite", folder)
+    bare_rate = bare["batch_rate"]
+    figure("bare SQLite writer, batches of 32, 1 KiB", bare_rate, "rows/s")
+    bus = Bus(folder)
+    empty = tool("load", bus.e.https_port, bus.e.ready["ca"], "management.azure.com", "get", 32, SECONDS, "none", "/metadata/endpoints?api-version=2022-09-01")
+    figure("small HTTPS answers, 32 connections", empty["rate"], "/s")
+    one = bus.load("send", 1)
+    figure("durable sends, 1 connection", one["rate"], "/s")
+    send = bus.load("send", 32)
+    rate = send["rate"]
+    figure("durable sends, 32 connections", rate, "/s", "≥ 5 × one", rate >= 5 * one["rate"])
+    figure("… over one connection", rate / one["rate"], "×", "≥ 5", rate >= 5 * one["rate"])
+    figure("… of the bare writer", 100 * rate / bare_rate, "%", "≥ 45", rate >= 0.45 * bare_rate)
+    for n in (128, 256, 1000):
+        r = bus.load("send", n)
+        good = r["errors"] == 0 and r["rate"] >= 0.5 * rate
+        figure(f"durable sends, {n:,} connections", r["rate"], "/s", "no stall (≥ half of 32)", good)
+        figure(f"… longest answer at {n:,}", r["max_us"] / 1000, "ms")
+    settle = bus.load("settle", 32)
+    figure("peek-lock + complete pairs, 32 connections", settle["rate"], "/s", "≥ half of sends", settle["rate"] >= rate / 2 and settle["errors"] == 0)
+    bus.close()
+
+
+def bench_seal(folder):
+    """Sealed against the same build whose cipher is a copy; runs alternate, so that both meet the same machine."""
+    binaries = [harness.BINARY, os.environ["SEALEDBUS_NOCIPHER"]]
+    buses = [Bus(folder, binary=b) for b in binaries]
+    rates = [[], []]
+    for i in range(6):
+        for k in (0, 1) if i % 2 else (1, 0):
+            rates[k].append(buses[k].load("send", 32)["rate"])
+    for b in buses:
+        b.close()
+    sealed, copied = (statistics.median(r) for r in rates)
+    cost = 100 * (1 - sealed / copied)
+    figure("throughput that sealing costs", cost, "%", "≤ 5", cost <= 5)
+
+
+def bench_backlog(folder):
+    bus = Bus(folder)
+    began = time.monotonic()
+    small = {}
+    bus.fill(2000)
+    for mode in ("send", "settle"):
+        small[mode] = max(bus.load(mode, 32)["rate"] for _ in range(2))
+    bus.fill(BACKLOG)
+    print(f"  (backlog of {BACKLOG:,} made in {time.monotonic() - began:.0f} s)", flush=True)
+    for mode in ("send", "settle"):
+        large = max(bus.load(mode, 32)["rate"] for _ in range(2))
+        share = 100 * large / small[mode]
+        figure(f"{'sends' if mode == 'send' else 'peek-lock + complete'} with a backlog of {BACKLOG:,}, of the figure without", share, "%", "≥ 80", share >= 80)
+    bus.e.stop()
+    empty = os.path.join(folder, "empty")
+    os.mkdir(empty)
+    start_time(empty, runs=1)
+    base, full = start_time(empty) * 1000, start_time(bus.folder) * 1000
+    figure(f"ready line with {BACKLOG:,} messages, over an empty start", full - base, "ms", "≤ 100", full - base <= 100)
+    shutil.rmtree(bus.folder)
+
+
+def grant(e, scope, role, principal):
+    path = f"{scope}/providers/Microsoft.Authorization/roleAssignments/{role}"  # any GUID names an assignment
+    definition = f"/providers/Microsoft.Authorization/roleDefinitions/{role}"
+    e.arm("PUT", path, {"properties": {"roleDefinitionId": definition, "principalId": principal}}, api="2022-04-01").expect(201)
+
+
+def many_namespaces(e, count):
+    """count encrypted namespaces with the same three keys and one user-assigned identity; each has its own root key and wraps."""
+    s = Story(e)
+    s.make_group()
+    s.make_vault(accessPolicies=[{"tenantId": TENANT, "objectId": harness.CLIENT_OID, "permissions": {"keys": harness.ALL_KEY_PERMISSIONS}}],
+                 enableRbacAuthorization=True)
+    grant(e, s.group_path, CRYPTO_OFFICER, harness.CLIENT_OID)
+    for k in s.keys:
+        s.make_key(k)
+    uai = f"/subscriptions/{SUB}/resourceGroups/{s.group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/one"
+    who = e.arm("PUT", uai, {"location": "northeurope"}, api="2023-01-31").expect(200, 201).json()
+    grant(e, s.group_path, ENCRYPTION_USER, who["properties"]["principalId"])
+    keys = [{"keyName": k, "keyVaultUri": s.vault_uri, "identity": {"userAssignedIdentity": uai}} for k in s.keys]
+    for i in range(count):
+        e.arm("PUT", f"{s.group_path}/providers/Microsoft.ServiceBus/namespaces/bench-{i:04d}",
+              {"location": "northeurope", "sku": {"name": "Premium"}, "identity": {"type": "UserAssigned", "userAssignedIdentities": {uai: {}}},
+               "properties": {"encryption": {"keySource": "Microsoft.KeyVault", "keyVaultProperties": keys}}}).expect(200, 201)
+
+
+def bench_polls(folder):
+    d = os.path.join(folder, "many")
+    os.mkdir(d)
+    e = Emulator(d, clock="real").start()
+    many_namespaces(e, NAMESPACES)
+    s = Story(e, group="load", vault="loadvault", namespace="loadns").make_all()
+    auth = s.auth()["Authorization"]
+
+    def send(seconds):
+        return tool("load", e.https_port, e.ready["ca"], s.host, "send", 32, seconds, auth, "/orders", 1024)["rate"]
+    alone = send(SECONDS)
+    bare = min(tool("bare_rsa", 3 * NAMESPACES, 2)["seconds"] for _ in range(2))
+    took = []
+    for _ in range(3):
+        began = time.monotonic()
+        e.poll()
+        took.append(time.monotonic() - began)
+    ratio = min(took) / bare
+    figure(f"poll of {NAMESPACES:,} namespaces × 3 keys", min(took) * 1000, "ms")
+    figure(f"… over {3 * NAMESPACES:,} bare RSA-2048 private operations on the same cores", ratio, "×", "≤ 1.5", ratio <= 1.5)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        sends = pool.submit(send, SECONDS)
+        end = time.monotonic() + SECONDS
+        while time.monotonic() < end:
+            e.poll()
+        share = 100 * sends.result() / alone
+    figure("sends while polls run without a pause, of the rate alone", share, "%", "≥ 50", share >= 50)
+    e.stop()
+    empty = os.path.join(folder, "empty2")
+    os.mkdir(empty)
+    start_time(empty, runs=1)
+    base, full = start_time(empty) * 1000, start_time(d) * 1000
+    figure(f"ready line with {NAMESPACES:,} encrypted namespaces, over an empty start", full - base, "ms", "≤ 100", full - base <= 100)
+
+
+BENCHES = {"start": bench_start, "send": bench_send, "seal": bench_seal, "backlog": bench_backlog, "polls": bench_polls}
+
+
+def main():
+    wanted = sys.argv[1:] or list(BENCHES)
+    folder = tempfile.mkdtemp(prefix="sealedbus-bench-")
+    try:
+        for name in wanted:
+            BENCHES[name](folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    print("\n| what | measured | | target | met |\n|---|---:|---|---|---|")
+    for r in rows:
+        print("| " + " | ".join(r) + " |")
+    sys.exit(1 if any(r[4] == "**no**" for r in rows) else 0)
+
+
+if __name__ == "__main__":
+    main()

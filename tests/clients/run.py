@@ -1,0 +1,89 @@
+#!/usr/bin/env python3
+"""run.py [SUITE…]: runs each suite of real clients against an emulator of its own, two at a time. A client gets names under
+localhost, the emulator's CA as the only one it trusts, and nothing else. The last line is "N passed, N failed"; the status is
+1 when any check failed or a suite did not come to its end."""
+
+import concurrent.futures
+import os
+import re
+import subprocess
+import sys
+import time
+
+sys.dont_write_bytecode = True
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+sys.path.insert(0, os.path.join(ROOT, "tests", "e2e"))
+
+import harness  # noqa: E402
+
+CLIENTS = os.environ.get("CLIENTS_DIR", os.path.join(ROOT, "build", "clients"))
+TIMEOUT = 300  # of one suite, in seconds
+PYTHON = os.path.join(CLIENTS, "venv", "bin", "python")
+
+
+def with_vault(story):
+    """A vault that lets the client purge too."""
+    story.make_group()
+    story.make_vault(enablePurgeProtection=None)
+
+
+# name: (what to run, what must be there before), the slowest first
+SUITES = {
+    "python_keys": ([PYTHON, "-B", "python_keys.py"], with_vault),
+}
+
+
+def environment(e):
+    """Nothing of the caller's that could lead a client elsewhere; one CA, under the names that the clients know."""
+    env = {k: v for k, v in os.environ.items() if not re.match(r"(?i)(AZURE|ARM|SEALEDBUS|REQUESTS|SSL|NODE|CURL)_|.*_proxy$", k)}
+    env.update({k: e.ready["ca"] for k in ("CLIENTS_CA", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS")})
+    env.update(CLIENTS_PORT=str(e.https_port), CLIENTS_CONTROL=str(e.http_port), CLIENTS_DIR=CLIENTS,
+               CLIENTS_TMP=os.path.dirname(e.data), PYTHONPATH=os.path.join(ROOT, "tests", "e2e"))
+    return env
+
+
+def run_suite(name):
+    """(passed, failed, what it said)"""
+    command, prepare = SUITES[name]
+    case = harness.Case(name)
+    began = time.monotonic()
+    try:
+        story = harness.Story(case.emulator(clock="real"), vault="clientsvault")
+        if prepare:
+            prepare(story)
+        done = subprocess.run(command, cwd=HERE, env=environment(story.e), stdin=subprocess.DEVNULL, timeout=TIMEOUT,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        said = done.stdout
+        case.finish()
+        totals = re.fullmatch(r"(\d+) passed, (\d+) failed", said.rstrip().rsplit("\n", 1)[-1])
+        if not totals:
+            return 0, 1, f"FAILED {name}: ended with {done.returncode} before its totals\n{said}\n{case.logs()}"
+        passed, failed = map(int, totals.groups())
+        said = said.rstrip().rsplit("\n", 1)[0]
+        if failed:
+            said += "\n" + case.logs()
+        return passed, failed, f"{said}\n{name}: {passed} passed, {failed} failed ({time.monotonic() - began:.0f} s)"
+    except subprocess.TimeoutExpired as e:
+        return 0, 1, f"FAILED {name}: not done after {TIMEOUT} s\n{(e.stdout or b'').decode(errors='replace')}\n{case.logs()}"
+    except (AssertionError, OSError) as e:
+        return 0, 1, f"FAILED {name}: {e}\n{case.logs()}"
+    finally:
+        case.clean()
+
+
+def main():
+    unknown = [n for n in sys.argv[1:] if n not in SUITES]
+    if unknown:
+        sys.exit(f"no such suite: {' '.join(unknown)}; there are: {' '.join(SUITES)}")
+    passed = failed = 0
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        for p, f, said in pool.map(run_suite, sys.argv[1:] or SUITES):
+            passed, failed = passed + p, failed + f
+            print(said, flush=True)
+    print(f"{passed} passed, {failed} failed")
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,274 @@
+/* test_broker_queue.c: queues as ARM sees them: defaults, limits and their sentences, what cannot change, lists. */
+#include "tests/unit/engine/broker_fixture.h"
+
+START_TEST(test_queue__defaults)
+{
+    q_put(q_spec("new"));
+    ck_assert(q_view.changed);
+    struct queue q = q_look("NEW");
+    ck_assert_str_eq(q.name, "new");
+    ck_assert_int_eq(q.lock_ms, MINUTE);
+    ck_assert_int_eq(q.max_mb, 1024);
+    ck_assert_int_eq(q.max_message_kb, 1024);
+    ck_assert_int_eq(q.max_delivery, 10);
+    ck_assert_int_eq(q.dup_window_ms, 10 * MINUTE);
+    ck_assert(q.ttl_ms == TIME_FOREVER_MS && q.idle_ms == TIME_FOREVER_MS);
+    ck_assert(q.batched && !q.dup && !q.session && !q.dead_letter_expired && !q.partitioning && !q.express);
+    ck_assert_str_eq(q.status, "Active");
+    ck_assert_int_eq(q.created_ms, START);
+    ck_assert_int_eq(q.updated_ms, START);
+    ck_assert_int_eq(q.accessed_ms, 0);
+    ck_assert_ptr_null(q.forward_to);
+}
+END_TEST
+
+START_TEST(test_queue__a_put_changes_what_it_names)
+{
+    struct queue_spec s = q_spec("q");
+    s.lock_ms = 30000;
+    s.status = "senddisabled";
+    pass(1000);
+    q_put(s);
+    ck_assert(q_view.changed);
+    ck_assert_int_eq(q_view.updated_ms, START + 1000);
+    ck_assert_int_eq(q_view.created_ms, START);
+    ck_assert_str_eq(q_view.status, "SendDisabled");
+    s = q_spec("q");
+    s.max_delivery = 5;
+    pass(1000);
+    q_put(s);
+    ck_assert_int_eq(q_view.lock_ms, 30000);
+    ck_assert_int_eq(q_view.max_delivery, 5);
+    pass(1000);
+    q_put(s);
+    ck_assert(!q_view.changed);
+    ck_assert_int_eq(q_view.updated_ms, START + 2000);
+}
+END_TEST
+
+/* One member set to a wrong value each. */
+static const struct {
+    struct queue_spec s;
+    const char *detail;
+} wrong[] = {
+#define S .lock_ms = -1, .ttl_ms = -1, .dup_window_ms = -1, .idle_ms = -1, .max_mb = -1, .max_message_kb = -1, .max_delivery = -1, .dup = -1, \
+          .session = -1, .dead_letter_expired = -1, .batched = -1, .partitioning = -1, .express = -1
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Woverride-init"
+    {{.name = "w", S, .lock_ms = 300001}, "SubCode=40000. The supplied lock time exceeds the allowed maximum of '5' minutes."},
+    {{.name = "w", S, .lock_ms = 25 * DAY}, "Actual value was 25.00:00:00."},
+    {{.name = "w", S, .lock_ms = 0}, "LockDuration"},
+    {{.name = "w", S, .ttl_ms = 0}, "DefaultMessageTimeToLive"},
+    {{.name = "w", S, .dup_window_ms = 19999}, "DuplicateDetectionHistoryTimeWindow"},
+    {{.name = "w", S, .dup_window_ms = 8 * DAY}, "DuplicateDetectionHistoryTimeWindow"},
+    {{.name = "w", S, .idle_ms = 299999}, "AutoDeleteOnIdle"},
+    {{.name = "w", S, .max_delivery = 0}, "MaxDeliveryCount"},
+    {{.name = "w", S, .max_delivery = 2001}, "MaxDeliveryCount"},
+    {{.name = "w", S, .max_mb = 1000}, "The specified value 1000 is invalid. The property 'MaxSizeInMegabytes', must be one of the following values: 1024;"},
+    {{.name = "w", S, .max_message_kb = 256}, "The property value for 'MaxMessageSizeInKilobytes' must be between 1024 and 102400 when the namespace 'contoso-sb1' is using 'Premium' tier."},
+    {{.name = "w", S, .max_message_kb = 102401}, "MaxMessageSizeInKilobytes"},
+    {{.name = "w", S, .status = "Asleep"}, "Status"},
+    {{.name = "w", S, .forward_to = "nowhere"}, "SubCode=40400. The auto forwarding destination entity doesn't exist."},
+    {{.name = "w", S, .forward_dlq = "nowhere"}, "SubCode=40400."},
+    {{.name = "w", S, .forward_to = "W"}, "to itself"},
+    {{.name = "a b", S}, "contains character(s) that is not allowed by Service Bus."},
+    {{.name = "a$b", S}, "not allowed"},
+    {{.name = "/a", S}, "empty entity segment"},
+    {{.name = "a//b", S}, "empty entity segment"},
+    {{.name = "", S}, "1 to 260"},
+#pragma GCC diagnostic pop
+#undef S
+};
+
+START_TEST(test_queue__what_is_not_allowed)
+{
+    struct queue_spec s = wrong[_i].s;
+    struct queue q;
+    s.ns = NS;
+    ck_assert_int_eq(q_try(&s), SB_EENTITY);
+    ck_detail(wrong[_i].detail);
+    ck_assert_int_eq(broker_queue_get(e, NS, s.name, arena, &q, &err), SB_EGONE);
+    ck_assert_int_eq(sql("SELECT count(*) FROM entity"), 1);
+}
+END_TEST
+
+START_TEST(test_queue__what_cannot_change)
+{
+    struct queue_spec s = q_spec("q");
+    s.dup = 1;
+    s.max_delivery = 3;
+    ck_assert_int_eq(q_try(&s), SB_EENTITY);
+    ck_detail("The value for the RequiresDuplicateDetection property of an existing Queue cannot be changed.");
+    s = q_spec("q");
+    s.session = 1;
+    ck_assert_int_eq(q_try(&s), SB_EENTITY);
+    ck_detail("RequiresSession");
+    s = q_spec("q");
+    s.partitioning = 1;
+    ck_assert_int_eq(q_try(&s), SB_EENTITY);
+    ck_assert_int_eq(q_look("q").max_delivery, 10); /* a refused PUT changes nothing */
+}
+END_TEST
+
+START_TEST(test_queue__forwarding_can_be_set_as_uri_and_ended)
+{
+    struct queue_spec s = q_spec("from");
+    s.forward_to = "sb://contoso-sb1.servicebus.windows.net/q";
+    q_put(s);
+    ck_assert_str_eq(q_look("from").forward_to, "q");
+    s.forward_to = "";
+    q_put(s);
+    ck_assert_ptr_null(q_look("from").forward_to);
+}
+END_TEST
+
+static void tier(const char *sku)
+{
+    struct ns_spec s = ns_wanted("other-ns");
+    s.sku = sku;
+    s.has_identity = false;
+    ns_ok(&s);
+}
+
+START_TEST(test_queue__standard_tier)
+{
+    tier("Standard");
+    struct queue_spec s = q_spec("p");
+    s.ns = "other-ns";
+    s.partitioning = 1;
+    q_put(s);
+    ck_assert_int_eq(q_view.max_mb, 16384); /* recorded */
+    ck_assert_int_eq(q_view.max_message_kb, 256);
+    s.max_mb = 16384;
+    q_put(s);
+    ck_assert(!q_view.changed);
+    s = q_spec("s");
+    s.ns = "other-ns";
+    s.max_mb = 10240;
+    ck_assert_int_eq(q_try(&s), SB_EENTITY);
+    ck_detail("1024;2048;3072;4096;5120.");
+}
+END_TEST
+
+START_TEST(test_queue__basic_tier)
+{
+    tier("Basic");
+    struct queue_spec s = q_spec("b");
+    s.ns = "other-ns";
+    q_put(s);
+    ck_assert_int_eq(q_view.ttl_ms, 14 * DAY);
+    s.session = 1;
+    s.name = "c";
+    ck_assert_int_eq(q_try(&s), SB_EENTITY);
+    ck_detail("The property 'RequiresSession' can't be set when creating a Queue because the namespace 'other-ns' is using the 'Basic' Tier.");
+}
+END_TEST
+
+START_TEST(test_queue__no_namespace)
+{
+    struct queue_spec s = q_spec("q");
+    struct queue q, *list;
+    size_t n;
+    bool existed;
+    s.ns = "nobody-there";
+    ck_assert_int_eq(q_try(&s), SB_ENONAMESPACE);
+    ck_assert_int_eq(broker_queue_get(e, "nobody-there", "q", arena, &q, &err), SB_ENONAMESPACE);
+    ck_assert_int_eq(broker_queue_list(e, "nobody-there", 0, 10, arena, &list, &n, &err), SB_ENONAMESPACE);
+    ck_assert_int_eq(broker_queue_delete(e, "nobody-there", "q", &existed, &err), SB_ENONAMESPACE);
+}
+END_TEST
+
+START_TEST(test_queue__lists_by_name_in_pages)
+{
+    struct queue *list;
+    size_t n;
+    for (int i = 40; i > 0; i--)
+        q_put(q_spec(arena_printf(arena, "Many-%02d", i)));
+    ck_assert_uint_eq(broker_entity_count(ns_find(e, NS)), 41);
+    ck_assert_int_eq(broker_queue_list(e, NS, 0, 100, arena, &list, &n, &err), SB_OK);
+    ck_assert_uint_eq(n, 41);
+    ck_assert_str_eq(list[0].name, "Many-01");
+    ck_assert_str_eq(list[40].name, "q");
+    ck_assert_int_eq(broker_queue_list(e, NS, 39, 5, arena, &list, &n, &err), SB_OK);
+    ck_assert_uint_eq(n, 2);
+    ck_assert_str_eq(list[0].name, "Many-40");
+    ck_assert_int_eq(broker_queue_list(e, NS, 41, 5, arena, &list, &n, &err), SB_OK);
+    ck_assert_uint_eq(n, 0);
+}
+END_TEST
+
+START_TEST(test_queue__delete_takes_all_with_it)
+{
+    bool existed;
+    struct auth_rule rule;
+    send("q", "a");
+    ck_assert_int_eq(ns_rule_put(e, NS, "q", "sender", RIGHT_SEND, arena, &rule, &err), SB_OK);
+    ck_assert_int_eq(broker_queue_delete(e, NS, "Q", &existed, &err), SB_OK);
+    ck_assert(existed);
+    ck_assert_int_eq(broker_queue_delete(e, NS, "q", &existed, &err), SB_OK);
+    ck_assert(!existed);
+    ck_assert_int_eq(sql("SELECT count(*) FROM message"), 0);
+    ck_assert_int_eq(sql("SELECT count(*) FROM ns_rule WHERE entity!=''"), 0);
+    q_put(q_spec("q"));
+    ck_assert_int_ne(ns_rule_get(e, NS, "q", "sender", arena, &rule, &err), SB_OK);
+    send("q", "b");
+    ck_assert_str_eq(eat("q"), "b");
+    ck_assert_int_eq(got.seq, 1); /* a new queue, with a new id */
+    ck_assert_int_eq(sql("SELECT id FROM entity"), 2);
+}
+END_TEST
+
+START_TEST(test_queue__metadata_is_sealed_and_readable_while_revoked)
+{
+    struct queue_spec s = q_spec("meta");
+    s.user_metadata = "OWNER: team blue";
+    q_put(s);
+    ck_assert_str_eq(q_look("meta").user_metadata, "OWNER: team blue");
+    ck_assert_int_eq(sql("SELECT count(*) FROM entity WHERE instr(metadata,CAST('OWNER' AS BLOB))>0"), 0);
+    s = q_spec("meta");
+    s.lock_ms = 1000;
+    q_put(s);
+    ck_assert_str_eq(q_look("meta").user_metadata, "OWNER: team blue");
+    char *big = arena_alloc(arena, 2000);
+    memset(big, 'x', 1500);
+    s.user_metadata = big;
+    ck_assert_int_eq(q_try(&s), SB_EENTITY);
+}
+END_TEST
+
+START_TEST(test_queue__paths_with_the_dead_letter_queue)
+{
+    static const struct {
+        const char *path, *left;
+        bool cut;
+    } cases[] = {{"q/$DeadLetterQueue", "q", true}, {"q/$deadletterqueue", "q", true},     {"a/b/$DEADLETTERQUEUE", "a/b", true},
+                 {"q", "q", false},                 {"/$DeadLetterQueue", "/$DeadLetterQueue", false}, {"q$DeadLetterQueue", "q$DeadLetterQueue", false}};
+    for (size_t i = 0; i < SB_ARRAY_LEN(cases); i++) {
+        char *p = arena_strdup(arena, cases[i].path);
+        ck_assert_int_eq(broker_cut_dlq(p), cases[i].cut);
+        ck_assert_str_eq(p, cases[i].left);
+    }
+}
+END_TEST
+
+Suite *unit_suite(void)
+{
+    Suite *s = suite_create("broker_queue");
+    TCase *t = tcase_create("queue");
+    tcase_add_checked_fixture(t, broker_up, world_down);
+    tcase_set_timeout(t, 60);
+    tcase_add_test(t, test_queue__defaults);
+    tcase_add_test(t, test_queue__a_put_changes_what_it_names);
+    tcase_add_loop_test(t, test_queue__what_is_not_allowed, 0, (int)SB_ARRAY_LEN(wrong));
+    tcase_add_test(t, test_queue__what_cannot_change);
+    tcase_add_test(t, test_queue__forwarding_can_be_set_as_uri_and_ended);
+    tcase_add_test(t, test_queue__standard_tier);
+    tcase_add_test(t, test_queue__basic_tier);
+    tcase_add_test(t, test_queue__no_namespace);
+    tcase_add_test(t, test_queue__lists_by_name_in_pages);
+    tcase_add_test(t, test_queue__delete_takes_all_with_it);
+    tcase_add_test(t, test_queue__metadata_is_sealed_and_readable_while_revoked);
+    tcase_add_test(t, test_queue__paths_with_the_dead_letter_queue);
+    suite_add_tcase(s, t);
+    return s;
+}
