@@ -100,9 +100,11 @@ static bool accepts(const struct provider *p, const char *v)
 /* The list in a message: what the table names, else the oldest. */
 static const char *supported(struct sb_arena *a, const struct provider *p, const char *separator)
 {
-    const char *text = p->versions ? p->versions[0] : p->min;
-    for (size_t i = 1; i < p->versions_n && text; i++)
-        text = arena_printf(a, "%s%s%s", text, separator, p->versions[i]);
+    const char *text = "";
+    if (!p->versions)
+        return p->min;
+    for (size_t i = 0; i < p->versions_n && text; i++)
+        text = arena_printf(a, "%s%s%s", text, i ? separator : "", p->versions[i]);
     return text ? text : "";
 }
 

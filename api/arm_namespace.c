@@ -1,13 +1,13 @@
 /*
- * arm_namespace.c: Microsoft.ServiceBus/namespaces on the ARM plane: the namespaces themselves, lists, names, and what clients
- * poll after a DELETE.
+ * arm_namespace.c: Microsoft.ServiceBus/namespaces on the ARM plane: the namespaces themselves, lists, names,
+ * and what clients poll after a DELETE.
  */
 #include "api/arm_namespace.h"
 #include <string.h>
 #include "crypto/rng.h"
 #include "server/base/text.h"
 
-#define BODY_MAX 65536u
+#define BODY_MAX      65536u
 #define NAME_MAX_READ 260
 
 /* ---- what handlers share ---- */
@@ -19,8 +19,8 @@ enum sb_err arm_ns_require(struct request *r, const char *action, struct sb_erro
     if (!whole)
         return sb_fail(err, SB_ENOMEM, "out of memory");
     SB_TRY(arm_require(r, whole,
-                       arm_id(r, request_param(r, "sub"), request_param(r, "group"), "Microsoft.ServiceBus/namespaces/%s",
-                              request_param(r, "ns")),
+                       arm_id(r, request_param(r, "sub"), request_param(r, "group"),
+                              "Microsoft.ServiceBus/namespaces/%s", request_param(r, "ns")),
                        err));
     SB_TRY(arm_require_group(r, NULL, err));
 out:
@@ -78,7 +78,8 @@ static enum sb_err get_handler(struct request *r, struct sb_error *err)
     enum sb_err rc;
     struct ns_view v;
     SB_TRY(arm_ns_require(r, "read", err));
-    SB_TRY(ns_get(r->e, request_param(r, "sub"), request_param(r, "group"), request_param(r, "ns"), r->arena, &v, err));
+    SB_TRY(ns_get(r->e, request_param(r, "sub"), request_param(r, "group"), request_param(r, "ns"), r->arena,
+                  &v, err));
     struct jw w = reply_json(r, 200);
     arm_ns_write(r, &w, &v);
 out:
@@ -92,7 +93,8 @@ static enum sb_err delete_handler(struct request *r, struct sb_error *err)
     struct ns_view v;
     bool existed = false;
     char id[SB_GUID_LEN + 1];
-    const char *sub = request_param(r, "sub"), *group = request_param(r, "group"), *ns = request_param(r, "ns");
+    const char *sub = request_param(r, "sub"), *group = request_param(r, "group"),
+               *ns = request_param(r, "ns");
     SB_TRY(arm_ns_require(r, "delete", err));
     rc = ns_get(r->e, sub, group, ns, r->arena, &v, err);
     if (rc == SB_OK)
@@ -108,7 +110,8 @@ static enum sb_err delete_handler(struct request *r, struct sb_error *err)
     rng_guid(id);
     reply_empty(r, 202);
     reply_headerf(r, "Location",
-                  "%s/subscriptions/%s/providers/Microsoft.ServiceBus/locations/%s/namespaceOperationResults/%s?isAsyncHeader=false&"
+                  "%s/subscriptions/%s/providers/Microsoft.ServiceBus/locations/%s/namespaceOperationResults/"
+                  "%s?isAsyncHeader=false&"
                   "resourceName=%s&resourceType=namespace&api-version=%s&operationType=Deleted",
                   request_base(r, HOST_ARM, NULL), v.sub, v.location, id, v.name, r->api_version);
 out:
@@ -147,7 +150,8 @@ static enum sb_err list_group_handler(struct request *r, struct sb_error *err)
 {
     enum sb_err rc;
     const char *group = request_param(r, "group");
-    SB_TRY(arm_require(r, "Microsoft.ServiceBus/namespaces/read", arm_id(r, request_param(r, "sub"), group, NULL), err));
+    SB_TRY(arm_require(r, "Microsoft.ServiceBus/namespaces/read",
+                       arm_id(r, request_param(r, "sub"), group, NULL), err));
     SB_TRY(arm_require_group(r, NULL, err));
     rc = answer_list(r, group, err);
 out:
@@ -201,7 +205,9 @@ out:
 static void write_network(struct request *r, struct jw *w, const struct ns_view *v)
 {
     jw_obj(w, NULL);
-    jw_str(w, "id", arm_id(r, v->sub, v->group, "Microsoft.ServiceBus/namespaces/%s/networkrulesets/default", v->name));
+    jw_str(
+        w, "id",
+        arm_id(r, v->sub, v->group, "Microsoft.ServiceBus/namespaces/%s/networkrulesets/default", v->name));
     jw_str(w, "name", "default");
     jw_str(w, "type", "Microsoft.ServiceBus/Namespaces/NetworkRuleSets");
     jw_str(w, "location", v->location);
@@ -222,7 +228,8 @@ static enum sb_err network(struct request *r, bool list, struct sb_error *err)
     enum sb_err rc;
     struct ns_view v;
     SB_TRY(arm_ns_require(r, "networkRuleSets/read", err));
-    SB_TRY(ns_get(r->e, request_param(r, "sub"), request_param(r, "group"), request_param(r, "ns"), r->arena, &v, err));
+    SB_TRY(ns_get(r->e, request_param(r, "sub"), request_param(r, "group"), request_param(r, "ns"), r->arena,
+                  &v, err));
     struct jw w = reply_json(r, 200);
     if (list) {
         jw_obj(&w, NULL);
@@ -263,17 +270,22 @@ static const struct route rows[] = {
     {"DELETE", PLANE_ARM, NS_PATH, READ, 0, delete_handler, "ArmNamespaceDelete"},
     {"GET", PLANE_ARM, GROUP_PATH, READ, 0, list_group_handler, "ArmNamespaceListByGroup"},
     {"GET", PLANE_ARM, SUB_PATH "namespaces", READ, 0, list_sub_handler, "ArmNamespaceList"},
-    {"POST", PLANE_ARM, SUB_PATH "CheckNameAvailability", WRITE, BODY_MAX, name_handler, "ArmNamespaceCheckName"},
-    {"GET", PLANE_ARM, SUB_PATH "locations/{location}/namespaceOperationResults/{id}", READ, 0, operation_handler,
-     "ArmNamespaceOperationResult"},
+    {"POST", PLANE_ARM, SUB_PATH "CheckNameAvailability", WRITE, BODY_MAX, name_handler,
+     "ArmNamespaceCheckName"},
+    {"GET", PLANE_ARM, SUB_PATH "locations/{location}/namespaceOperationResults/{id}", READ, 0,
+     operation_handler, "ArmNamespaceOperationResult"},
     {"PUT", PLANE_ARM, RULES_PATH "/{rule}", WRITE, BODY_MAX, arm_ns_rule_put, "ArmNamespaceRulePut"},
     {"GET", PLANE_ARM, RULES_PATH "/{rule}", READ, 0, arm_ns_rule_get, "ArmNamespaceRuleGet"},
     {"DELETE", PLANE_ARM, RULES_PATH "/{rule}", READ, 0, arm_ns_rule_delete, "ArmNamespaceRuleDelete"},
     {"GET", PLANE_ARM, RULES_PATH, READ, 0, arm_ns_rule_list, "ArmNamespaceRuleList"},
-    {"POST", PLANE_ARM, RULES_PATH "/{rule}/listKeys", READ | R_JSON | R_EMPTYOK, BODY_MAX, arm_ns_rule_keys, "ArmNamespaceRuleListKeys"},
-    {"POST", PLANE_ARM, RULES_PATH "/{rule}/regenerateKeys", WRITE, BODY_MAX, arm_ns_rule_regenerate, "ArmNamespaceRuleRegenerateKeys"},
-    {"GET", PLANE_ARM, NS_PATH "/networkRuleSets/default", READ, 0, network_handler, "ArmNamespaceNetworkRules"},
-    {"GET", PLANE_ARM, NS_PATH "/networkRuleSets", READ, 0, network_list_handler, "ArmNamespaceNetworkRuleSets"},
+    {"POST", PLANE_ARM, RULES_PATH "/{rule}/listKeys", READ | R_JSON | R_EMPTYOK, BODY_MAX, arm_ns_rule_keys,
+     "ArmNamespaceRuleListKeys"},
+    {"POST", PLANE_ARM, RULES_PATH "/{rule}/regenerateKeys", WRITE, BODY_MAX, arm_ns_rule_regenerate,
+     "ArmNamespaceRuleRegenerateKeys"},
+    {"GET", PLANE_ARM, NS_PATH "/networkRuleSets/default", READ, 0, network_handler,
+     "ArmNamespaceNetworkRules"},
+    {"GET", PLANE_ARM, NS_PATH "/networkRuleSets", READ, 0, network_list_handler,
+     "ArmNamespaceNetworkRuleSets"},
 };
 
 const struct route_table routes_arm_namespace = {rows, SB_ARRAY_LEN(rows)};

@@ -5,7 +5,8 @@
 #include "api/arm.h"
 #include "server/engine/ns.h"
 
-/* The caller may do action (behind "Microsoft.ServiceBus/namespaces/") with the namespace of the path, and its group is there. */
+/* The caller may do action (behind "Microsoft.ServiceBus/namespaces/") with the namespace of the path, and
+ * its group is there. */
 SB_MUST enum sb_err arm_ns_require(struct request *r, const char *action, struct sb_error *err);
 /* The resource provider's own errors end in " CorrelationId: <guid>" (recorded); returns rc. */
 enum sb_err arm_ns_error(struct request *r, enum sb_err rc, struct sb_error *err);
@@ -13,7 +14,8 @@ enum sb_err arm_ns_error(struct request *r, enum sb_err rc, struct sb_error *err
 /* ---- arm_namespace_body.c ---- */
 
 /* Body of a PUT or PATCH; texts live in the request. SB_EBADJSON names the member. */
-SB_MUST enum sb_err arm_ns_read(struct request *r, const struct json *body, struct ns_spec *ret, struct sb_error *err);
+SB_MUST enum sb_err arm_ns_read(struct request *r, const struct json *body, struct ns_spec *ret,
+                                struct sb_error *err);
 /* The namespace as this api-version shows it. */
 void arm_ns_write(struct request *r, struct jw *w, const struct ns_view *v);
 /* Status of the answer to a PUT that made a namespace. */
@@ -21,6 +23,7 @@ int arm_ns_created_status(const struct request *r);
 
 /* ---- arm_namespace_rule.c ---- */
 
-request_handler arm_ns_rule_put, arm_ns_rule_get, arm_ns_rule_delete, arm_ns_rule_list, arm_ns_rule_keys, arm_ns_rule_regenerate;
+request_handler arm_ns_rule_put, arm_ns_rule_get, arm_ns_rule_delete, arm_ns_rule_list, arm_ns_rule_keys,
+    arm_ns_rule_regenerate;
 
 #endif

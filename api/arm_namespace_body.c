@@ -1,10 +1,11 @@
 /*
  * arm_namespace_body.c: the body of Microsoft.ServiceBus/namespaces, in and out, by api-version.
  *
- * Two generations of the resource provider were recorded: the older one (api-versions up to 2022-10-01-preview here) answered a
- * new namespace with 200 and wrote times in milliseconds; the newer one (from 2023-01-01-preview) answers 201 and writes
- * seven digits. The recordings of 2023-01-01-preview itself differ (200 in 2023, 201 in 2024): the newer one counts (choice).
- * Locations are written as both take them, in lower case (the older one wrote "North Europe"; choice).
+ * Two generations of the resource provider were recorded: the older one (api-versions up to
+ * 2022-10-01-preview here) answered a new namespace with 200 and wrote times in milliseconds; the newer one
+ * (from 2023-01-01-preview) answers 201 and writes seven digits. The recordings of 2023-01-01-preview itself
+ * differ (200 in 2023, 201 in 2024): the newer one counts (choice). Locations are written as both take them,
+ * in lower case (the older one wrote "North Europe"; choice).
  */
 #include "api/arm_namespace.h"
 #include <string.h>
@@ -66,15 +67,15 @@ static const struct {
     {"UserAssigned, SystemAssigned", IDENTITY_BOTH},
 };
 
-static enum sb_err read_uais(struct request *r, const struct json *list, struct ns_spec *s, struct sb_error *err)
+static enum sb_err read_uais(struct request *r, const struct json *list, struct ns_spec *s,
+                             struct sb_error *err)
 {
     if (json_size(list) > UAIS_READ_MAX)
         return sb_fail(err, SB_EBADREQUEST, "Too many user-assigned identities were given.");
     const char **ids = ARENA_ARRAY(r->arena, const char *, json_size(list) + 1);
     if (!ids)
         return sb_fail(err, SB_ENOMEM, "no memory for the identities");
-    JSON_FOREACH(j, list)
-    {
+    JSON_FOREACH (j, list) {
         if (json_is_null(j)) /* in a PATCH: this one goes */
             continue;
         if (strlen(json_key(j)) > TEXT_MAX)
@@ -85,7 +86,8 @@ static enum sb_err read_uais(struct request *r, const struct json *list, struct 
     return SB_OK;
 }
 
-static enum sb_err read_identity(struct request *r, const struct json *body, struct ns_spec *s, struct sb_error *err)
+static enum sb_err read_identity(struct request *r, const struct json *body, struct ns_spec *s,
+                                 struct sb_error *err)
 {
     enum sb_err rc;
     const struct json *identity = NULL, *list = NULL;
@@ -96,7 +98,8 @@ static enum sb_err read_identity(struct request *r, const struct json *body, str
     SB_TRY(json_opt_str(identity, "identity", "type", &type, err));
     if (!type) /* recorded */
         return sb_fail(err, SB_EBADJSON,
-                       "The request content was invalid and could not be deserialized: 'Required property 'type' not found in JSON. Path "
+                       "The request content was invalid and could not be deserialized: 'Required property "
+                       "'type' not found in JSON. Path "
                        "'identity'.'.");
     size_t i = 0;
     while (i < SB_ARRAY_LEN(identities) && !text_ieq(identities[i].text, type))
@@ -164,7 +167,8 @@ out:
 }
 
 /* 5: an array, or (clients of 2018-01-01-preview) one object. */
-static enum sb_err read_keys(struct request *r, const struct json *encryption, struct ns_spec *s, struct sb_error *err)
+static enum sb_err read_keys(struct request *r, const struct json *encryption, struct ns_spec *s,
+                             struct sb_error *err)
 {
     enum sb_err rc = SB_OK;
     const struct json *list = json_get(encryption, "keyVaultProperties");
@@ -175,7 +179,8 @@ static enum sb_err read_keys(struct request *r, const struct json *encryption, s
     bool single = json_is_object(list);
     size_t n = single ? 1 : json_size(list);
     if (n > KEYS_READ_MAX)
-        return sb_fail(err, SB_EBADREQUEST, "A namespace can be encrypted with at most %d keys: %zu were given.", NS_KEYS_MAX, n);
+        return sb_fail(err, SB_EBADREQUEST,
+                       "A namespace can be encrypted with at most %d keys: %zu were given.", NS_KEYS_MAX, n);
     struct nskey *keys = ARENA_ARRAY(r->arena, struct nskey, n + 1);
     if (!keys)
         return sb_fail(err, SB_ENOMEM, "no memory for the keys");
@@ -187,7 +192,8 @@ out:
     return rc;
 }
 
-static enum sb_err read_encryption(struct request *r, const struct json *properties, struct ns_spec *s, struct sb_error *err)
+static enum sb_err read_encryption(struct request *r, const struct json *properties, struct ns_spec *s,
+                                   struct sb_error *err)
 {
     enum sb_err rc;
     const struct json *encryption = NULL;
@@ -196,7 +202,8 @@ static enum sb_err read_encryption(struct request *r, const struct json *propert
         return SB_OK;
     s->has_encryption = true;
     SB_TRY(json_opt_str(encryption, "properties.encryption", "keySource", &s->key_source, err));
-    SB_TRY(json_opt_bool(encryption, "properties.encryption", "requireInfrastructureEncryption", &s->infra, err));
+    SB_TRY(json_opt_bool(encryption, "properties.encryption", "requireInfrastructureEncryption", &s->infra,
+                         err));
     SB_TRY(read_keys(r, encryption, s, err));
 out:
     return rc;
@@ -255,7 +262,8 @@ out:
 }
 
 /* Kept as sent, for api-versions that show it: alternateName and geoDataReplication. */
-static enum sb_err read_extra(struct request *r, const struct json *properties, struct ns_spec *s, struct sb_error *err)
+static enum sb_err read_extra(struct request *r, const struct json *properties, struct ns_spec *s,
+                              struct sb_error *err)
 {
     enum sb_err rc;
     const struct json *geo = NULL;
@@ -281,7 +289,8 @@ out:
     return rc;
 }
 
-static enum sb_err read_properties(struct request *r, const struct json *body, struct ns_spec *s, struct sb_error *err)
+static enum sb_err read_properties(struct request *r, const struct json *body, struct ns_spec *s,
+                                   struct sb_error *err)
 {
     static const char *const tls[] = {"1.0", "1.1", "1.2", "1.3"};
     enum sb_err rc;
@@ -299,7 +308,8 @@ static enum sb_err read_properties(struct request *r, const struct json *body, s
         known = known || strcmp(tls[i], s->tls) == 0;
     if (s->tls && !known)
         return sb_fail(err, SB_EBADREQUEST, "The minimumTlsVersion '%.32s' is not valid.", s->tls);
-    if (access && !text_ieq(access, "Enabled") && !text_ieq(access, "Disabled") && !text_ieq(access, "SecuredByPerimeter"))
+    if (access && !text_ieq(access, "Enabled") && !text_ieq(access, "Disabled") &&
+        !text_ieq(access, "SecuredByPerimeter"))
         return sb_fail(err, SB_EBADREQUEST, "The publicNetworkAccess '%.32s' is not valid.", access);
     s->partitions = (int)partitions;
     s->public_access = access ? !text_ieq(access, "Disabled") : -1;
@@ -333,10 +343,12 @@ out:
 
 /* ---- writing the rest ---- */
 
-/* One region, as recorded for a namespace that is not replicated; what was sent, completed, for one that is to be. */
+/* One region, as recorded for a namespace that is not replicated; what was sent, completed, for one that is
+ * to be. */
 static void write_geo(struct request *r, struct jw *w, const struct ns_view *v, const struct json *extra)
 {
-    const struct json *geo = json_get(extra, "geoDataReplication"), *lag = json_get(geo, "maxReplicationLagDurationInSeconds");
+    const struct json *geo = json_get(extra, "geoDataReplication"),
+                      *lag = json_get(geo, "maxReplicationLagDurationInSeconds");
     const struct json *list = json_get(geo, "locations");
     int64_t seconds = 0;
     if (lag && !json_i64(lag, &seconds))
@@ -344,8 +356,7 @@ static void write_geo(struct request *r, struct jw *w, const struct ns_view *v, 
     jw_obj(w, "geoDataReplication");
     jw_i64(w, "maxReplicationLagDurationInSeconds", seconds);
     jw_arr(w, "locations");
-    JSON_FOREACH(j, json_is_array(list) ? list : NULL)
-    {
+    JSON_FOREACH (j, json_is_array(list) ? list : NULL) {
         const char *name = json_text(json_get(j, "locationName"));
         char *lower = arena_strdup(r->arena, name ? name : "");
         jw_obj(w, NULL);
@@ -390,7 +401,8 @@ static void write_properties(struct request *r, struct jw *w, const struct ns_vi
     write_encryption(w, v, show);
     jw_strf(w, "metricId", "%s:%s", v->sub, lower ? text_tolower(lower) : "");
     jw_strf(w, "serviceBusEndpoint", "https://%s/", request_authority(r, HOST_BUS, v->name, true));
-    /* What the service does over minutes is done when the emulator answers (choice); 17: Revoked shows here too. */
+    /* What the service does over minutes is done when the emulator answers (choice); 17: Revoked shows here
+     * too. */
     jw_str(w, "provisioningState", "Succeeded");
     jw_str(w, "status", v->stored_status == NS_REVOKED ? "Revoked" : "Active");
     jw_str(w, "createdAt", format(v->created_ms, created));

@@ -1,4 +1,5 @@
-/* arm_namespace_rule.c: authorization rules of namespaces on the ARM plane, with their keys. Shapes as recorded. */
+/* arm_namespace_rule.c: authorization rules of namespaces on the ARM plane, with their keys. Shapes as
+ * recorded. */
 #include "api/arm_namespace.h"
 #include <string.h>
 #include "server/base/text.h"
@@ -6,18 +7,22 @@
 static const struct {
     const char *name;
     unsigned right;
-} rights[] = {{"Listen", RIGHT_LISTEN}, {"Manage", RIGHT_MANAGE}, {"Send", RIGHT_SEND}}; /* in the order of answers */
+} rights[] = {
+    {"Listen", RIGHT_LISTEN}, {"Manage", RIGHT_MANAGE}, {"Send", RIGHT_SEND}}; /* in the order of answers */
 
 /* The namespace has to be there, and for a write not Revoked. */
-static enum sb_err require(struct request *r, const char *action, const char *verb, struct ns_view *ret, struct sb_error *err)
+static enum sb_err require(struct request *r, const char *action, const char *verb, struct ns_view *ret,
+                           struct sb_error *err)
 {
     enum sb_err rc;
-    const char *sub = request_param(r, "sub"), *group = request_param(r, "group"), *ns = request_param(r, "ns");
+    const char *sub = request_param(r, "sub"), *group = request_param(r, "group"),
+               *ns = request_param(r, "ns");
     SB_TRY(arm_ns_require(r, action, err));
     rc = ns_get(r->e, sub, group, ns, r->arena, ret, err);
     if (rc == SB_ENOTFOUND) /* recorded, of the gateway */
         return sb_fail(err, SB_ENOPARENT,
-                       "Failed to perform '%s' on resource(s) of type 'namespaces/authorizationrules', because the parent resource '%.800s' "
+                       "Failed to perform '%s' on resource(s) of type 'namespaces/authorizationrules', "
+                       "because the parent resource '%.800s' "
                        "could not be found.",
                        verb, arm_id(r, sub, group, "Microsoft.ServiceBus/namespaces/%s", ns));
     if (rc == SB_OK && strcmp(verb, "read") != 0)
@@ -27,10 +32,13 @@ out:
 }
 
 /* segment: "AuthorizationRules" in the answer to a PUT, "authorizationrules" elsewhere (recorded). */
-static void write_rule(struct request *r, struct jw *w, const struct ns_view *v, const char *segment, const struct auth_rule *rule)
+static void write_rule(struct request *r, struct jw *w, const struct ns_view *v, const char *segment,
+                       const struct auth_rule *rule)
 {
     jw_obj(w, NULL);
-    jw_str(w, "id", arm_id(r, v->sub, v->group, "Microsoft.ServiceBus/namespaces/%s/%s/%s", v->name, segment, rule->name));
+    jw_str(w, "id",
+           arm_id(r, v->sub, v->group, "Microsoft.ServiceBus/namespaces/%s/%s/%s", v->name, segment,
+                  rule->name));
     jw_str(w, "name", rule->name);
     jw_str(w, "type", "Microsoft.ServiceBus/Namespaces/AuthorizationRules");
     jw_str(w, "location", v->location);
@@ -49,9 +57,10 @@ static enum sb_err answer_keys(struct request *r, const struct ns_view *v, const
     const char *host = request_authority(r, HOST_BUS, v->name, false);
     struct jw w = reply_json(r, 200);
     jw_obj(&w, NULL);
-    jw_strf(&w, "primaryConnectionString", "Endpoint=sb://%s/;SharedAccessKeyName=%s;SharedAccessKey=%s", host, rule->name, rule->primary);
-    jw_strf(&w, "secondaryConnectionString", "Endpoint=sb://%s/;SharedAccessKeyName=%s;SharedAccessKey=%s", host, rule->name,
-            rule->secondary);
+    jw_strf(&w, "primaryConnectionString", "Endpoint=sb://%s/;SharedAccessKeyName=%s;SharedAccessKey=%s",
+            host, rule->name, rule->primary);
+    jw_strf(&w, "secondaryConnectionString", "Endpoint=sb://%s/;SharedAccessKeyName=%s;SharedAccessKey=%s",
+            host, rule->name, rule->secondary);
     jw_str(&w, "primaryKey", rule->primary);
     jw_str(&w, "secondaryKey", rule->secondary);
     jw_str(&w, "keyName", rule->name);
@@ -66,14 +75,14 @@ static enum sb_err read_rights(const struct json *body, unsigned *ret, struct sb
     unsigned found = 0;
     SB_TRY(json_opt_obj(body, "", "properties", &p, err));
     SB_TRY(json_opt_arr(p, "properties", "rights", &list, err));
-    JSON_FOREACH(j, list)
-    {
+    JSON_FOREACH (j, list) {
         const char *name = json_is_string(j) ? json_text(j) : "";
         unsigned right = 0;
         for (size_t i = 0; i < SB_ARRAY_LEN(rights); i++)
             right |= text_ieq(name, rights[i].name) ? rights[i].right : 0;
         if (right == 0)
-            return sb_fail(err, SB_EBADREQUEST, "Each of 'properties.rights' must be one of 'Listen', 'Send' and 'Manage'.");
+            return sb_fail(err, SB_EBADREQUEST,
+                           "Each of 'properties.rights' must be one of 'Listen', 'Send' and 'Manage'.");
         found |= right;
     }
     *ret = found;
@@ -89,7 +98,8 @@ enum sb_err arm_ns_rule_put(struct request *r, struct sb_error *err)
     unsigned wanted = 0;
     SB_TRY(require(r, "authorizationRules/write", "write", &v, err));
     SB_TRY(read_rights(r->json, &wanted, err));
-    SB_TRY(arm_ns_error(r, ns_rule_put(r->e, v.name, NULL, request_param(r, "rule"), wanted, r->arena, &rule, err), err));
+    SB_TRY(arm_ns_error(
+        r, ns_rule_put(r->e, v.name, NULL, request_param(r, "rule"), wanted, r->arena, &rule, err), err));
     struct jw w = reply_json(r, 200);
     write_rule(r, &w, &v, "AuthorizationRules", &rule);
 out:
@@ -164,8 +174,10 @@ enum sb_err arm_ns_rule_regenerate(struct request *r, struct sb_error *err)
     SB_TRY(json_opt_str(r->json, "", "key", &key, err));
     if (!type || (!text_ieq(type, "PrimaryKey") && !text_ieq(type, "SecondaryKey")))
         return sb_fail(err, SB_EBADREQUEST, "'keyType' must be 'PrimaryKey' or 'SecondaryKey'.");
-    SB_TRY(arm_ns_error(
-        r, ns_rule_regenerate(r->e, v.name, NULL, request_param(r, "rule"), text_ieq(type, "SecondaryKey"), key, r->arena, &rule, err), err));
+    SB_TRY(arm_ns_error(r,
+                        ns_rule_regenerate(r->e, v.name, NULL, request_param(r, "rule"),
+                                           text_ieq(type, "SecondaryKey"), key, r->arena, &rule, err),
+                        err));
     rc = answer_keys(r, &v, &rule);
 out:
     return rc;

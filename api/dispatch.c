@@ -52,7 +52,7 @@ static void finish(struct request *r, const struct sb_error *err)
 void api_error(struct request *r, enum sb_err code, const struct sb_error *err)
 {
     const char *message = message_for(r, code, err);
-    reply_error(r, code, message);
+    reply_error(r, code, err && err->code == code ? err->status : 0, message);
     if (r->reply.status == 401)
         auth_challenge(r, message);
     finish(r, err);

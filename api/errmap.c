@@ -7,6 +7,7 @@
  */
 #include "api/errmap.h"
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): a cell in braces takes no parentheses */
 #define ROW(err, arm, login, vault, bus, graph, control)                                                     \
     [err] = {[PLANE_ARM] = arm, [PLANE_LOGIN] = login, [PLANE_VAULT] = vault,                                \
              [PLANE_BUS] = bus, [PLANE_GRAPH] = graph, [PLANE_CONTROL] = control}
@@ -53,6 +54,8 @@
 #define SIGN_IN(err, status, code, aadsts)                                                                   \
     ROW(err, C(status, "BadRequest"), CI(status, code, aadsts), C(status, "BadParameter"),                   \
         C(status, #status), C(status, "Request_BadRequest"), C(status, code))
+
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 static const struct errmap_cell cells[SB_ERR_MAX][PLANE_MAX] = {
     /* never rendered; here so that no cell is empty */

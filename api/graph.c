@@ -237,16 +237,17 @@ out:
 }
 
 /* {"ids":[…],"types":[…]}: does it ask for service principals at all? No list of types means all. */
-static bool asks_principals(const struct json *types)
+static enum sb_err asks_principals(const struct json *types, bool *ret, struct sb_error *err)
 {
-    if (types == NULL || json_size(types) == 0)
-        return true;
+    bool asked = types == NULL || json_size(types) == 0;
     JSON_FOREACH (t, types) {
         const char *name = json_text(t);
-        if (name != NULL && (text_ieq(name, "servicePrincipal") || text_ieq(name, "directoryObject")))
-            return true;
+        if (name == NULL)
+            return sb_fail(err, SB_EBADREQUEST, "Each of 'types' must be a string.");
+        asked = asked || text_ieq(name, "servicePrincipal") || text_ieq(name, "directoryObject");
     }
-    return false;
+    *ret = asked;
+    return SB_OK;
 }
 
 static enum sb_err by_ids(struct request *r, struct sb_error *err)
@@ -257,7 +258,8 @@ static enum sb_err by_ids(struct request *r, struct sb_error *err)
     SB_TRY(json_opt_arr(r->json, "", "types", &types, err));
     if (ids == NULL || json_size(ids) > IDS_MAX)
         return sb_fail(err, SB_EBADREQUEST, "A list of at most %d ids is required.", IDS_MAX);
-    bool principals_too = asks_principals(types);
+    bool principals_too = false;
+    SB_TRY(asks_principals(types, &principals_too, err));
     struct jw w = reply_json(r, 200);
     jw_obj(&w, NULL);
     context(r, &w, "directoryObjects");

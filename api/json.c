@@ -8,13 +8,14 @@
  */
 #include "api/json.h"
 #include <cjson/cJSON.h>
-#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "api/json_scan.h"
 #include "server/base/text.h"
 
 #define FEW_MEMBERS 16u /* up to here two loops are faster than sorting */
+#define TWO_63      9223372036854775808.0
 #define PRINT_MAX   (16u << 20)
 
 /* struct json is never completed: it stands for cJSON outside this file. */
@@ -272,7 +273,7 @@ bool json_i64(const struct json *j, int64_t *ret)
         return text_to_i64(text, INT64_MIN, INT64_MAX, ret);
     /* 2^63 as a double is exact; anything below it in size fits. */
     double v = node(j)->valuedouble;
-    if (!(v >= -0x1p63 && v < 0x1p63) || v != (double)(int64_t)v)
+    if (!(v >= -TWO_63 && v < TWO_63) || v != (double)(int64_t)v)
         return false;
     *ret = (int64_t)v;
     return true;

@@ -174,7 +174,7 @@ static bool key(struct scanner *s)
 }
 
 /* A container opens. *ret_done tells that it was empty and is closed again. */
-static bool open(struct scanner *s, bool object, bool *ret_done)
+static bool open_container(struct scanner *s, bool object, bool *ret_done)
 {
     if (s->depth >= JSON_DEPTH)
         return fail(s, "The text is nested too deeply.");
@@ -200,7 +200,7 @@ static bool value(struct scanner *s, bool *ret_done)
     char c = peek(s);
     switch (c) {
     case '{':
-    case '[': return open(s, c == '{', ret_done);
+    case '[': return open_container(s, c == '{', ret_done);
     case '"': return string(s);
     case 't': return literal(s, "true");
     case 'f': return literal(s, "false");

@@ -154,15 +154,18 @@ static void control_error(struct request *r, const struct errmap_cell *cell, con
     close_error_object(&w);
 }
 
-void reply_error(struct request *r, enum sb_err code, const char *message)
+void reply_error(struct request *r, enum sb_err code, int status, const char *message)
 {
     static void (*const shapes[PLANE_MAX])(struct request *, const struct errmap_cell *, const char *) = {
         [PLANE_ARM] = arm_error, [PLANE_LOGIN] = login_error, [PLANE_VAULT] = vault_error,
         [PLANE_BUS] = bus_error, [PLANE_GRAPH] = graph_error, [PLANE_CONTROL] = control_error,
     };
-    const struct errmap_cell *cell = errmap(code, r->plane);
+    /* A status of its own belongs to a failure: 500 has its own code, the others share that of 503. */
+    struct errmap_cell cell = *errmap(status == 500 ? SB_EINTERNAL : code, r->plane);
+    if (status != 0)
+        cell.status = status;
     r->reply.headers_n = 0;
-    shapes[r->plane](r, cell, message);
-    if (cell->status == 429 || cell->status == 503)
+    shapes[r->plane](r, &cell, message);
+    if (cell.status == 429 || cell.status == 503)
         reply_header(r, "Retry-After", "1");
 }

@@ -5,9 +5,9 @@
 
 #include "api/request.h"
 
-/* Replaces whatever the reply holds by the error in the plane's own shape. code names the row in errmap;
- * message is one sentence. */
-void reply_error(struct request *r, enum sb_err code, const char *message);
+/* Replaces whatever the reply holds by the error in the plane's own shape. code names the row in errmap,
+ * status (0: the row's) the HTTP status; message is one sentence. */
+void reply_error(struct request *r, enum sb_err code, int status, const char *message);
 /* Adds the headers that the plane puts on every answer. Once, when the reply is complete. */
 void reply_common(struct request *r);
 

@@ -84,6 +84,8 @@ struct request {
     /* pending answers */
     request_handler *then;
     void (*wake)(struct request *r); /* the listener's: continue this request; callable from any thread, once */
+    /* Has the client hung up? The listener's; NULL in tests. Any thread while the request is pending. */
+    bool (*gone)(struct request *r);
     void *wake_cookie;
     void *op; /* the handler's own (arena) */
 };
@@ -94,6 +96,11 @@ void request_free(struct request *r); /* wipes body, reply, JSON and arena; NULL
 static inline void request_resume(struct request *r)
 {
     r->wake(r);
+}
+/* To be asked before a parked receiver is given a message that it would never get. */
+static inline bool request_gone(struct request *r)
+{
+    return r->gone && r->gone(r);
 }
 
 /* Values by name; NULL if absent. Headers and query names ignore case. */

@@ -25,20 +25,21 @@ struct row {
     const struct route *route;
     struct seg *segs;
     unsigned n, literals;
-    unsigned rest; /* index of {name*}, or n */
+    unsigned rest;  /* index of {name*}, or n */
+    unsigned order; /* in the tables */
 };
 
 struct list {
-    const struct row **rows;
+    const uint16_t *rows; /* indexes, the most specific first */
     size_t n;
 };
 
 struct route_index {
-    struct row *rows;
+    struct row *rows; /* the most specific first */
     size_t rows_n;
     struct seg *segs;
     size_t segs_n;
-    const struct row **entries;                     /* what the lists point into */
+    uint16_t *entries;                              /* what the lists point into */
     struct list lists[PLANE_MAX][SEGMENTS_MAX + 1]; /* the last list: that many or more */
 };
 
@@ -62,7 +63,7 @@ static struct seg parse_seg(const char *p, size_t n)
 
 static void parse_row(struct route_index *ix, struct row *row, const struct route *route)
 {
-    *row = (struct row){.route = route, .segs = ix->segs + ix->segs_n};
+    *row = (struct row){.route = route, .segs = ix->segs + ix->segs_n, .order = (unsigned)ix->rows_n};
     const char *p = route->path;
     while (*(p += strspn(p, "/"))) {
         size_t n = strcspn(p, "/");
@@ -76,18 +77,19 @@ static void parse_row(struct route_index *ix, struct row *row, const struct rout
             row->rest = i;
     }
     ix->segs_n += row->n;
+    ix->rows_n++;
 }
 
 /* Most literals first, then those without a rest; else the order of the tables. */
 static int more_specific(const void *a, const void *b)
 {
-    const struct row *x = *(const struct row *const *)a, *y = *(const struct row *const *)b;
+    const struct row *x = a, *y = b;
     bool x_rest = x->rest < x->n, y_rest = y->rest < y->n;
     if (x->literals != y->literals)
         return x->literals > y->literals ? -1 : 1;
     if (x_rest != y_rest)
         return x_rest ? 1 : -1;
-    return x < y ? -1 : x > y;
+    return x->order < y->order ? -1 : 1;
 }
 
 /* Can a path of n segments (n or more in the last list) match? */
@@ -97,7 +99,7 @@ static bool fits(const struct row *row, unsigned n)
 }
 
 /* Fills the lists (entries not NULL), or counts how many entries they need. */
-static size_t fill(struct route_index *ix, const struct row **entries)
+static size_t fill(struct route_index *ix, uint16_t *entries)
 {
     size_t used = 0;
     for (unsigned plane = 0; plane < PLANE_MAX; plane++) {
@@ -107,13 +109,11 @@ static size_t fill(struct route_index *ix, const struct row **entries)
                 if ((unsigned)ix->rows[i].route->plane != plane || !fits(&ix->rows[i], n))
                     continue;
                 if (entries)
-                    entries[used] = &ix->rows[i];
+                    entries[used] = (uint16_t)i;
                 used++;
             }
-            if (!entries)
-                continue;
-            ix->lists[plane][n] = (struct list){.rows = entries + from, .n = used - from};
-            qsort(entries + from, used - from, sizeof *entries, more_specific);
+            if (entries)
+                ix->lists[plane][n] = (struct list){.rows = entries + from, .n = used - from};
         }
     }
     return used;
@@ -128,16 +128,17 @@ struct route_index *route_index_new(const struct route_table *const *tables, siz
         for (size_t i = 0; i < tables[t]->n; i++)
             segs += count_segments(tables[t]->rows[i].path);
     }
-    if (!ix)
-        return NULL;
+    if (!ix || rows > UINT16_MAX)
+        goto fail;
     ix->rows = calloc(rows + 1, sizeof *ix->rows);
     ix->segs = calloc(segs + 1, sizeof *ix->segs);
     if (!ix->rows || !ix->segs)
         goto fail;
     for (size_t t = 0; t < n; t++) {
         for (size_t i = 0; i < tables[t]->n; i++)
-            parse_row(ix, &ix->rows[ix->rows_n++], &tables[t]->rows[i]);
+            parse_row(ix, &ix->rows[ix->rows_n], &tables[t]->rows[i]);
     }
+    qsort(ix->rows, ix->rows_n, sizeof *ix->rows, more_specific);
     ix->entries = calloc(fill(ix, NULL) + 1, sizeof *ix->entries);
     if (!ix->entries)
         goto fail;
@@ -274,7 +275,7 @@ enum sb_err route_match(const struct route_index *ix, struct request *r, const c
     size_t methods_n = 0;
     const struct list *list = &ix->lists[r->plane][SB_MIN(p.n, SEGMENTS_MAX)];
     for (size_t i = 0; i < list->n; i++) {
-        const struct row *row = list->rows[i];
+        const struct row *row = &ix->rows[list->rows[i]];
         if (!row_matches(row, &p))
             continue;
         if (strcmp(row->route->method, r->method) == 0) {

@@ -15,11 +15,12 @@
  */
 #include "server/httpd.h"
 #include <arpa/inet.h>
-#include <errno.h>
 #include <microhttpd.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -40,6 +41,10 @@
 #define ARENA_MAX      (64u << 20)
 #define BODY_SWALLOWED (64 << 10)
 #define DISCARD_MAX    (64u << 20) /* of a body that grew too large, before the connection is cut */
+
+#ifndef POLLRDHUP
+#define POLLRDHUP 0x2000 /* Linux: outside POSIX's names */
+#endif
 
 /* TLS 1.2 and 1.3 with forward secrecy; AES-128-GCM first: the fastest with hardware support. */
 #define PRIORITIES                                                                                           \
@@ -66,6 +71,7 @@ struct call {
     struct pool_job job; /* first: a job is turned back into its call */
     struct httpd *h;
     struct MHD_Connection *conn;
+    int fd;
     struct request *r;
     enum phase phase;
     atomic_int state;
@@ -97,6 +103,7 @@ static void count_out(struct call *c)
 /* ---- arriving and leaving ---- */
 
 static void wake(struct request *r);
+static bool gone(struct request *r);
 
 static void *arrive(void *cls, const char *uri, struct MHD_Connection *conn)
 {
@@ -110,9 +117,13 @@ static void *arrive(void *cls, const char *uri, struct MHD_Connection *conn)
         r->url = arena_strdup(a, uri);
         r->env = h->cfg.env;
         r->wake = wake;
+        r->gone = gone;
         r->wake_cookie = c;
         c->h = h;
         c->conn = conn;
+        const union MHD_ConnectionInfo *info =
+            MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CONNECTION_FD);
+        c->fd = info ? info->connect_fd : -1;
         c->r = r;
     }
     if (!r || !c || !r->url) {
@@ -263,6 +274,14 @@ static void wake(struct request *r)
     else if (!pool_submit(c->pool, &c->job, true))
         log_event(LOG_ERROR, "pool.stuck", "op", r->route->op,
                   NULL); /* cannot be: it is not asked whether there is room */
+}
+
+/* Nobody reads a suspended connection: whether it was closed has to be asked. */
+static bool gone(struct request *r)
+{
+    const struct call *c = r->wake_cookie;
+    struct pollfd p = {.fd = c->fd, .events = POLLRDHUP};
+    return poll(&p, 1, 0) == 1 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL)) != 0;
 }
 
 static enum MHD_Result run_inline(struct call *c)

@@ -1,13 +1,15 @@
 /*
- * schema_namespace.c: tables of namespaces, their identities, their customer keys and their authorization rules.
+ * schema_namespace.c: tables of namespaces, their identities, their customer keys and their authorization
+ * rules.
  *
- * A namespace's root key is here in exactly one of two forms: `root`, sealed under the platform key (no customer
- * keys), or the `wrapped` blobs of its ns_key rows and nothing else (semantics 6).
+ * A namespace's root key is here in exactly one of two forms: `root`, sealed under the platform key (no
+ * customer keys), or the `wrapped` blobs of its ns_key rows and nothing else (semantics 6).
  */
 #include "storage/schema.h"
 
 const char schema_sb_namespace_v1[] =
-    /* AUTOINCREMENT: an id is part of every seal's authenticated data, so it is never used again (semantics 19). */
+    /* AUTOINCREMENT: an id is part of every seal's authenticated data, so it is never used again (semantics
+       19). */
     "CREATE TABLE namespace("
     " id INTEGER PRIMARY KEY AUTOINCREMENT,"
     " name TEXT NOT NULL COLLATE NOCASE UNIQUE,"
@@ -49,7 +51,8 @@ const char schema_sb_namespace_v1[] =
     " PRIMARY KEY(ns, position)"
     ") STRICT, WITHOUT ROWID;"
 
-    /* state: 0 active, 1 revoked (hidden, its wrap kept: semantics 9), 2 unreachable (still in the record). */
+    /* state: 0 active, 1 revoked (hidden, its wrap kept: semantics 9), 2 unreachable (still in the record).
+     */
     "CREATE TABLE ns_key("
     " ns INTEGER NOT NULL REFERENCES namespace(id) ON DELETE CASCADE,"
     " position INTEGER NOT NULL,"

@@ -65,7 +65,8 @@ static void bind_ns(struct stmt *s, const struct st_ns *r)
 }
 
 enum sb_err st_ns_each(struct tx *tx, struct sb_arena *a,
-                       enum sb_err (*f)(const struct st_ns *row, void *arg, struct sb_error *err), void *arg, struct sb_error *err)
+                       enum sb_err (*f)(const struct st_ns *row, void *arg, struct sb_error *err), void *arg,
+                       struct sb_error *err)
 {
     enum sb_err rc;
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, SB_NS_ALL);
@@ -84,7 +85,8 @@ out:
     return rc;
 }
 
-static enum sb_err one_ns(struct stmt *s, struct sb_arena *a, bool *ret_found, struct st_ns *ret, struct sb_error *err)
+static enum sb_err one_ns(struct stmt *s, struct sb_arena *a, bool *ret_found, struct st_ns *ret,
+                          struct sb_error *err)
 {
     enum sb_err rc;
     struct st_ns row = {0};
@@ -100,14 +102,16 @@ out:
     return rc;
 }
 
-enum sb_err st_ns_get(struct tx *tx, const char *name, struct sb_arena *a, bool *ret_found, struct st_ns *ret, struct sb_error *err)
+enum sb_err st_ns_get(struct tx *tx, const char *name, struct sb_arena *a, bool *ret_found, struct st_ns *ret,
+                      struct sb_error *err)
 {
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, SB_NS_BY_NAME);
     stmt_bind_text(&s, 1, name);
     return one_ns(&s, a, ret_found, ret, err);
 }
 
-enum sb_err st_ns_get_id(struct tx *tx, int64_t id, struct sb_arena *a, bool *ret_found, struct st_ns *ret, struct sb_error *err)
+enum sb_err st_ns_get_id(struct tx *tx, int64_t id, struct sb_arena *a, bool *ret_found, struct st_ns *ret,
+                         struct sb_error *err)
 {
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, SB_NS_BY_ID);
     stmt_bind_i64(&s, 1, id);
@@ -129,8 +133,8 @@ static void *grow(struct sb_arena *a, void *p, size_t n, size_t *cap, size_t siz
     return q;
 }
 
-enum sb_err st_ns_ids(struct tx *tx, const char *sub, const char *group, struct sb_arena *a, int64_t **ret, size_t *ret_n,
-                      struct sb_error *err)
+enum sb_err st_ns_ids(struct tx *tx, const char *sub, const char *group, struct sb_arena *a, int64_t **ret,
+                      size_t *ret_n, struct sb_error *err)
 {
     enum sb_err rc;
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, SB_NS_IDS);
@@ -179,7 +183,8 @@ enum sb_err st_ns_update(struct tx *tx, const struct st_ns *row, struct sb_error
     return stmt_exec(&s, err);
 }
 
-enum sb_err st_ns_set_revoked(struct tx *tx, int64_t id, bool revoked, int64_t updated_ms, struct sb_error *err)
+enum sb_err st_ns_set_revoked(struct tx *tx, int64_t id, bool revoked, int64_t updated_ms,
+                              struct sb_error *err)
 {
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, SB_NS_SET_REVOKED);
     stmt_bind_i64(&s, 1, id);
@@ -188,7 +193,8 @@ enum sb_err st_ns_set_revoked(struct tx *tx, int64_t id, bool revoked, int64_t u
     return stmt_exec(&s, err);
 }
 
-enum sb_err st_ns_reserve(struct tx *tx, int64_t id, uint32_t generation, int64_t reserved, struct sb_error *err)
+enum sb_err st_ns_reserve(struct tx *tx, int64_t id, uint32_t generation, int64_t reserved,
+                          struct sb_error *err)
 {
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, SB_NS_RESERVE);
     stmt_bind_i64(&s, 1, id);
@@ -197,8 +203,8 @@ enum sb_err st_ns_reserve(struct tx *tx, int64_t id, uint32_t generation, int64_
     return stmt_exec(&s, err);
 }
 
-enum sb_err st_ns_reserved(struct tx *tx, int64_t id, bool *ret_found, uint32_t *ret_generation, int64_t *ret_reserved,
-                           struct sb_error *err)
+enum sb_err st_ns_reserved(struct tx *tx, int64_t id, bool *ret_found, uint32_t *ret_generation,
+                           int64_t *ret_reserved, struct sb_error *err)
 {
     enum sb_err rc;
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, SB_NS_RESERVED);
@@ -223,8 +229,8 @@ enum sb_err st_ns_delete(struct tx *tx, int64_t id, struct sb_error *err)
 
 /* ---- identities ---- */
 
-enum sb_err st_ns_identities(struct tx *tx, int64_t ns, struct sb_arena *a, struct st_ns_identity **ret, size_t *ret_n,
-                             struct sb_error *err)
+enum sb_err st_ns_identities(struct tx *tx, int64_t ns, struct sb_arena *a, struct st_ns_identity **ret,
+                             size_t *ret_n, struct sb_error *err)
 {
     enum sb_err rc;
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, SB_NS_IDENTITIES);
@@ -255,7 +261,8 @@ static enum sb_err drop(struct tx *tx, int id, int64_t ns, struct sb_error *err)
     return stmt_exec(&s, err);
 }
 
-static enum sb_err add_identity(struct tx *tx, int64_t ns, int position, const struct st_ns_identity *row, struct sb_error *err)
+static enum sb_err add_identity(struct tx *tx, int64_t ns, int position, const struct st_ns_identity *row,
+                                struct sb_error *err)
 {
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, SB_NS_IDENTITY_ADD);
     stmt_bind_i64(&s, 1, ns);
@@ -266,7 +273,8 @@ static enum sb_err add_identity(struct tx *tx, int64_t ns, int position, const s
     return stmt_exec(&s, err);
 }
 
-enum sb_err st_ns_identities_set(struct tx *tx, int64_t ns, const struct st_ns_identity *rows, size_t n, struct sb_error *err)
+enum sb_err st_ns_identities_set(struct tx *tx, int64_t ns, const struct st_ns_identity *rows, size_t n,
+                                 struct sb_error *err)
 {
     enum sb_err rc;
     SB_TRY(drop(tx, SB_NS_IDENTITIES_DROP, ns, err));
@@ -294,7 +302,8 @@ static void read_key(struct stmt *s, struct sb_arena *a, struct st_ns_key *r)
     r->since_ms = stmt_i64(s, 11);
 }
 
-enum sb_err st_ns_keys(struct tx *tx, int64_t ns, struct sb_arena *a, struct st_ns_key **ret, size_t *ret_n, struct sb_error *err)
+enum sb_err st_ns_keys(struct tx *tx, int64_t ns, struct sb_arena *a, struct st_ns_key **ret, size_t *ret_n,
+                       struct sb_error *err)
 {
     enum sb_err rc;
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, SB_NS_KEYS);
@@ -317,7 +326,8 @@ out:
     return rc;
 }
 
-static enum sb_err add_key(struct tx *tx, int64_t ns, int position, const struct st_ns_key *r, struct sb_error *err)
+static enum sb_err add_key(struct tx *tx, int64_t ns, int position, const struct st_ns_key *r,
+                           struct sb_error *err)
 {
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, SB_NS_KEY_ADD);
     stmt_bind_i64(&s, 1, ns);
@@ -336,7 +346,8 @@ static enum sb_err add_key(struct tx *tx, int64_t ns, int position, const struct
     return stmt_exec(&s, err);
 }
 
-enum sb_err st_ns_keys_set(struct tx *tx, int64_t ns, const struct st_ns_key *rows, size_t n, struct sb_error *err)
+enum sb_err st_ns_keys_set(struct tx *tx, int64_t ns, const struct st_ns_key *rows, size_t n,
+                           struct sb_error *err)
 {
     enum sb_err rc;
     SB_TRY(drop(tx, SB_NS_KEYS_DROP, ns, err));
@@ -373,7 +384,8 @@ enum sb_err st_ns_rule_put(struct tx *tx, const struct st_ns_rule *row, struct s
     return stmt_exec(&s, err);
 }
 
-enum sb_err st_ns_rule_delete(struct tx *tx, int64_t ns, const char *entity, const char *name, struct sb_error *err)
+enum sb_err st_ns_rule_delete(struct tx *tx, int64_t ns, const char *entity, const char *name,
+                              struct sb_error *err)
 {
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, SB_NS_RULE_DELETE);
     stmt_bind_i64(&s, 1, ns);
@@ -391,8 +403,8 @@ enum sb_err st_ns_rules_drop(struct tx *tx, int64_t ns, const char *entity, stru
 }
 
 enum sb_err st_ns_rules_each(struct tx *tx, struct sb_arena *a,
-                             enum sb_err (*f)(const struct st_ns_rule *row, void *arg, struct sb_error *err), void *arg,
-                             struct sb_error *err)
+                             enum sb_err (*f)(const struct st_ns_rule *row, void *arg, struct sb_error *err),
+                             void *arg, struct sb_error *err)
 {
     enum sb_err rc;
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, SB_NS_RULES);

@@ -1,6 +1,7 @@
 /*
- * st_namespace.h: rows of namespaces, their identities, customer keys and authorization rules. Sealed blobs come and go
- * opaque. Inside a transaction of servicebus.db only; texts and blobs of rows that are read live in the given arena.
+ * st_namespace.h: rows of namespaces, their identities, customer keys and authorization rules. Sealed blobs
+ * come and go opaque. Inside a transaction of servicebus.db only; texts and blobs of rows that are read live
+ * in the given arena.
  */
 #ifndef SB_ST_NAMESPACE_H
 #define SB_ST_NAMESPACE_H
@@ -44,47 +45,59 @@ struct st_ns_rule {
     struct sb_blob keys;
 };
 
-/* Calls f for each row, in order of id; an error of f ends the walk and is returned. The row lives until f returns
- * unless the arena keeps it. */
-SB_MUST enum sb_err st_ns_each(struct tx *tx, struct sb_arena *a, enum sb_err (*f)(const struct st_ns *row, void *arg, struct sb_error *err),
+/* Calls f for each row, in order of id; an error of f ends the walk and is returned. The row lives until f
+ * returns unless the arena keeps it. */
+SB_MUST enum sb_err st_ns_each(struct tx *tx, struct sb_arena *a,
+                               enum sb_err (*f)(const struct st_ns *row, void *arg, struct sb_error *err),
                                void *arg, struct sb_error *err);
-SB_MUST enum sb_err st_ns_get(struct tx *tx, const char *name, struct sb_arena *a, bool *ret_found, struct st_ns *ret, struct sb_error *err);
-SB_MUST enum sb_err st_ns_get_id(struct tx *tx, int64_t id, struct sb_arena *a, bool *ret_found, struct st_ns *ret, struct sb_error *err);
+SB_MUST enum sb_err st_ns_get(struct tx *tx, const char *name, struct sb_arena *a, bool *ret_found,
+                              struct st_ns *ret, struct sb_error *err);
+SB_MUST enum sb_err st_ns_get_id(struct tx *tx, int64_t id, struct sb_arena *a, bool *ret_found,
+                                 struct st_ns *ret, struct sb_error *err);
 /* Ids of a subscription's namespaces (group NULL: all groups), by name. */
-SB_MUST enum sb_err st_ns_ids(struct tx *tx, const char *sub, const char *group, struct sb_arena *a, int64_t **ret, size_t *ret_n,
-                              struct sb_error *err);
-/* The id that the next namespace gets: seals are bound to it before its row is written. Never one that was used. */
+SB_MUST enum sb_err st_ns_ids(struct tx *tx, const char *sub, const char *group, struct sb_arena *a,
+                              int64_t **ret, size_t *ret_n, struct sb_error *err);
+/* The id that the next namespace gets: seals are bound to it before its row is written. Never one that was
+ * used. */
 SB_MUST enum sb_err st_ns_next_id(struct tx *tx, int64_t *ret, struct sb_error *err);
 /* row->id from st_ns_next_id in the same transaction. SB_ECONFLICT when the name is taken. */
 SB_MUST enum sb_err st_ns_insert(struct tx *tx, const struct st_ns *row, struct sb_error *err);
 /* Everything but id, name, sub, group, created, generation and reserved. */
 SB_MUST enum sb_err st_ns_update(struct tx *tx, const struct st_ns *row, struct sb_error *err);
-SB_MUST enum sb_err st_ns_set_revoked(struct tx *tx, int64_t id, bool revoked, int64_t updated_ms, struct sb_error *err);
+SB_MUST enum sb_err st_ns_set_revoked(struct tx *tx, int64_t id, bool revoked, int64_t updated_ms,
+                                      struct sb_error *err);
 /* Durable count of seals (semantics 21). */
-SB_MUST enum sb_err st_ns_reserve(struct tx *tx, int64_t id, uint32_t generation, int64_t reserved, struct sb_error *err);
-SB_MUST enum sb_err st_ns_reserved(struct tx *tx, int64_t id, bool *ret_found, uint32_t *ret_generation, int64_t *ret_reserved,
-                                   struct sb_error *err);
+SB_MUST enum sb_err st_ns_reserve(struct tx *tx, int64_t id, uint32_t generation, int64_t reserved,
+                                  struct sb_error *err);
+SB_MUST enum sb_err st_ns_reserved(struct tx *tx, int64_t id, bool *ret_found, uint32_t *ret_generation,
+                                   int64_t *ret_reserved, struct sb_error *err);
 /* Rows of the other tables of this file go with it. */
 SB_MUST enum sb_err st_ns_delete(struct tx *tx, int64_t id, struct sb_error *err);
 
-SB_MUST enum sb_err st_ns_identities(struct tx *tx, int64_t ns, struct sb_arena *a, struct st_ns_identity **ret, size_t *ret_n,
-                                     struct sb_error *err);
-SB_MUST enum sb_err st_ns_identities_set(struct tx *tx, int64_t ns, const struct st_ns_identity *rows, size_t n, struct sb_error *err);
+SB_MUST enum sb_err st_ns_identities(struct tx *tx, int64_t ns, struct sb_arena *a,
+                                     struct st_ns_identity **ret, size_t *ret_n, struct sb_error *err);
+SB_MUST enum sb_err st_ns_identities_set(struct tx *tx, int64_t ns, const struct st_ns_identity *rows,
+                                         size_t n, struct sb_error *err);
 
 /* In configured order. */
-SB_MUST enum sb_err st_ns_keys(struct tx *tx, int64_t ns, struct sb_arena *a, struct st_ns_key **ret, size_t *ret_n, struct sb_error *err);
+SB_MUST enum sb_err st_ns_keys(struct tx *tx, int64_t ns, struct sb_arena *a, struct st_ns_key **ret,
+                               size_t *ret_n, struct sb_error *err);
 /* Replaces all; positions are counted anew from 0. */
-SB_MUST enum sb_err st_ns_keys_set(struct tx *tx, int64_t ns, const struct st_ns_key *rows, size_t n, struct sb_error *err);
+SB_MUST enum sb_err st_ns_keys_set(struct tx *tx, int64_t ns, const struct st_ns_key *rows, size_t n,
+                                   struct sb_error *err);
 /* The row at row->position: wrap, state, code, message and since. */
-SB_MUST enum sb_err st_ns_key_update(struct tx *tx, int64_t ns, const struct st_ns_key *row, struct sb_error *err);
+SB_MUST enum sb_err st_ns_key_update(struct tx *tx, int64_t ns, const struct st_ns_key *row,
+                                     struct sb_error *err);
 
 /* Inserts or replaces. */
 SB_MUST enum sb_err st_ns_rule_put(struct tx *tx, const struct st_ns_rule *row, struct sb_error *err);
-SB_MUST enum sb_err st_ns_rule_delete(struct tx *tx, int64_t ns, const char *entity, const char *name, struct sb_error *err);
+SB_MUST enum sb_err st_ns_rule_delete(struct tx *tx, int64_t ns, const char *entity, const char *name,
+                                      struct sb_error *err);
 /* All rules of an entity that is being deleted. */
 SB_MUST enum sb_err st_ns_rules_drop(struct tx *tx, int64_t ns, const char *entity, struct sb_error *err);
 SB_MUST enum sb_err st_ns_rules_each(struct tx *tx, struct sb_arena *a,
-                                     enum sb_err (*f)(const struct st_ns_rule *row, void *arg, struct sb_error *err), void *arg,
-                                     struct sb_error *err);
+                                     enum sb_err (*f)(const struct st_ns_rule *row, void *arg,
+                                                      struct sb_error *err),
+                                     void *arg, struct sb_error *err);
 
 #endif

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "storage/schema.h"
 #include "storage/stmt.h"
@@ -157,6 +158,17 @@ out:
     return rc;
 }
 
+/* The length of a database that was closed in order, -1 when it has a log (a crash may have cut its last page,
+ * which the log then holds). */
+static int64_t closed_length(const struct store *s)
+{
+    struct stat st;
+    char log[4096];
+    int n = snprintf(log, sizeof log, "%s-wal", s->path);
+    bool logged = n < 0 || (size_t)n >= sizeof log || (stat(log, &st) == 0 && st.st_size > 0);
+    return !logged && stat(s->path, &st) == 0 ? (int64_t)st.st_size : -1;
+}
+
 /* A new file is made here, as SQLite would make it readable to all. Only a new one is opened: closing a
  * descriptor would drop the locks that this process holds on the file. */
 static enum sb_err create_file(struct store *s, struct sb_error *err)
@@ -168,8 +180,10 @@ static enum sb_err create_file(struct store *s, struct sb_error *err)
         close(fd);
         return SB_OK;
     }
-    if (errno == EEXIST)
+    if (errno == EEXIST) {
+        s->length = closed_length(s);
         return SB_OK;
+    }
     return sb_fail(err, SB_EDATADIR,
                    "%s cannot be created (%s): check owner, permissions and space of the data directory",
                    s->path, strerror(errno));
@@ -231,7 +245,7 @@ out:
 }
 
 /* Looks at every page of a small file. A large one would delay the start in proportion to its backlog: there, damage is met when
- * its page is read (SB_EIO), and sealed rows authenticate themselves. */
+ * its page is read (SB_EIO), and sealed rows authenticate themselves. SQLite itself reads a cut last page as if zeros followed. */
 static enum sb_err check_damage(struct store *s, struct sb_error *err)
 {
     enum sb_err rc = SB_OK;
@@ -241,6 +255,10 @@ static enum sb_err check_damage(struct store *s, struct sb_error *err)
         return SB_OK;
     SB_TRY(query_i64(s, "PRAGMA page_count", &pages, err));
     SB_TRY(query_i64(s, "PRAGMA page_size", &page, err));
+    if (s->length > 0 && s->length % page != 0) {
+        rc = unusable(s, SQLITE_CORRUPT, "open", err);
+        goto out;
+    }
     if (pages * page > QUICK_CHECK_MAX)
         goto out;
     SB_TRY(query_text(s, "PRAGMA quick_check(1)", found, sizeof found, err));
@@ -342,6 +360,7 @@ static struct store *store_alloc(const char *path, enum store_kind kind)
     if (s == NULL)
         return NULL;
     s->tx.kind = kind;
+    s->length = -1;
     s->tail = &s->head;
     atomic_init(&s->broken, false);
     if (path != NULL && (s->path = strdup(path)) == NULL)

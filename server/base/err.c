@@ -25,6 +25,7 @@ enum sb_err(sb_fail)(struct sb_error *err, enum sb_err code, const char *fmt, ..
         text[0] = '\0';
     va_end(ap);
     err->code = code;
+    err->status = 0;
     memcpy(err->detail, text, strlen(text) + 1);
     return code;
 }

@@ -113,6 +113,7 @@ enum sb_err {
 
 struct sb_error {
     enum sb_err code;
+    int status; /* the HTTP status that an injected fault asks for (contract 4); 0: what the code stands for */
     char detail[1400];
 };
 

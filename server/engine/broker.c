@@ -75,23 +75,27 @@ struct entity *broker_entity_new(const struct st_entity *row)
     return t;
 }
 
-/* Takes t out of a list linked by dirty_next. */
-static void drop(struct entity **list, const struct entity *t)
+/* Takes t out of the lists of what is to be written and of what was. */
+static void drop(struct broker *b, const struct entity *t)
 {
-    while (*list && *list != t)
-        list = &(*list)->dirty_next;
-    if (*list)
-        *list = t->dirty_next;
+    struct entity **p = &b->dirty;
+    while (*p && *p != t)
+        p = &(*p)->dirty_next;
+    if (*p)
+        *p = t->dirty_next;
+    p = &b->flushed;
+    while (*p && *p != t)
+        p = &(*p)->flushed_next;
+    if (*p)
+        *p = t->flushed_next;
 }
 
 void broker_entity_free(struct entity *t)
 {
     if (t == NULL)
         return;
-    if (t->in_dirty)
-        drop(&t->home->b->dirty, t);
-    if (t->in_flushed)
-        drop(&t->home->b->flushed, t);
+    if (t->in_dirty || t->in_flushed)
+        drop(t->home->b, t);
     if (t->in_wakes)
         broker_drop_wake(t);
     union {
@@ -258,8 +262,10 @@ enum sb_err broker_before_commit(struct engine *e, struct tx *tx, struct sb_erro
         t->stored_accessed_ms = t->accessed_ms;
         b->dirty = t->dirty_next;
         t->in_dirty = false;
+        if (t->in_flushed) /* since a commit that no op of the broker was part of: nobody has called broker_after */
+            continue;
         t->in_flushed = true;
-        t->dirty_next = b->flushed;
+        t->flushed_next = b->flushed;
         b->flushed = t;
     }
     return SB_OK;
@@ -269,7 +275,7 @@ static void forget_lists(struct broker *b)
 {
     for (struct entity *t = b->dirty; t; t = t->dirty_next)
         t->in_dirty = false;
-    for (struct entity *t = b->flushed; t; t = t->dirty_next)
+    for (struct entity *t = b->flushed; t; t = t->flushed_next)
         t->in_flushed = false;
     b->dirty = b->flushed = NULL;
     broker_keep(b);
@@ -309,7 +315,7 @@ void broker_batch_lost(struct engine *e, struct tx *tx)
 
 void broker_after(struct broker *b)
 {
-    for (struct entity *t = b->flushed; t; t = t->dirty_next) {
+    for (struct entity *t = b->flushed; t; t = t->flushed_next) {
         t->in_flushed = false;
         show(t);
     }

@@ -45,7 +45,7 @@ struct entity {
     uint64_t ready[2];       /* how often a message became ready: tells a receive that it must look again */
     unsigned wake[2];        /* waiters to be woken after the commit */
     bool in_undo, in_dirty, in_flushed, in_wakes;
-    struct entity *undo_next, *dirty_next, *wake_next;
+    struct entity *undo_next, *dirty_next, *flushed_next, *wake_next;
     struct entity *name_next, *id_next; /* hash chains */
 };
 

@@ -94,5 +94,7 @@ SB_MUST enum sb_err directory_group_list(struct engine *e, const char *sub, stru
 /* Deletes the group and all in it: namespaces, vaults (soft-deleted), identities, role assignments below it; what is in it first, so that a
  * deletion that was cut short can be repeated. SB_ENOGROUP. */
 SB_MUST enum sb_err directory_group_delete(struct engine *e, const char *sub, const char *name, struct sb_error *err);
+/* The same for a caller that holds e->arm. */
+SB_MUST enum sb_err directory_group_delete_claimed(struct engine *e, const char *sub, const char *name, struct sb_error *err);
 
 #endif

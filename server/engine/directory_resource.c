@@ -492,7 +492,8 @@ out:
 
 /* What is in the group goes first and the group last, so that a deletion that was cut short can be asked for
  * again. Meanwhile no namespace can be made: ns_put holds the same lock. */
-enum sb_err directory_group_delete(struct engine *e, const char *sub, const char *name, struct sb_error *err)
+enum sb_err directory_group_delete_claimed(struct engine *e, const char *sub, const char *name,
+                                           struct sb_error *err)
 {
     enum sb_err rc;
     struct group group;
@@ -500,10 +501,16 @@ enum sb_err directory_group_delete(struct engine *e, const char *sub, const char
     if (x.op.arena == NULL)
         return sb_fail(err, SB_ENOMEM, "out of memory");
     SB_TRY(directory_group_get(e, sub, name, x.op.arena, &group, err));
-    pthread_mutex_lock(&e->arm);
     rc = delete_claimed(e, &x, err);
-    pthread_mutex_unlock(&e->arm);
 out:
     arena_free(x.op.arena);
+    return rc;
+}
+
+enum sb_err directory_group_delete(struct engine *e, const char *sub, const char *name, struct sb_error *err)
+{
+    pthread_mutex_lock(&e->arm);
+    enum sb_err rc = directory_group_delete_claimed(e, sub, name, err);
+    pthread_mutex_unlock(&e->arm);
     return rc;
 }

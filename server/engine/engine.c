@@ -250,7 +250,7 @@ static enum sb_err delete_groups(struct engine *e, struct sb_error *err)
         return sb_fail(err, SB_ENOMEM, "out of memory for a reset");
     SB_TRY(store_read(e->kv, read_groups, &g, err));
     for (size_t i = 0; i < g.n; i++) {
-        rc = directory_group_delete(e, g.rows[i].sub, g.rows[i].name, err);
+        rc = directory_group_delete_claimed(e, g.rows[i].sub, g.rows[i].name, err);
         if (rc != SB_OK && rc != SB_ENOGROUP) /* somebody else may have deleted it meanwhile */
             goto out;
     }

@@ -1,7 +1,8 @@
 /*
  * keyring.c: a namespace's root key and what is derived from it (semantics 6, 19-21).
  *
- * Ciphers are prepared when first used: a thousand idle namespaces hold a root and a lookup key each, nothing more.
+ * Ciphers are prepared when first used: a thousand idle namespaces hold a root and a lookup key each, nothing
+ * more.
  */
 #include "server/engine/keyring.h"
 #include "crypto/envelope.h"
@@ -16,8 +17,8 @@
 /* Semantics 21: seals are reserved in blocks, and a generation ends one block before 2^32. */
 #define SEAL_BLOCK     (UINT64_C(1) << 20)
 #define GENERATION_END ((UINT64_C(1) << 32) - SEAL_BLOCK)
-/* A reservation is looked at again during the first seals of its block: the operation that made it may have been rolled
- * back afterwards. No operation seals as many messages as this. */
+/* A reservation is looked at again during the first seals of its block: the operation that made it may have
+ * been rolled back afterwards. No operation seals as many messages as this. */
 #define RESERVE_WATCH (UINT64_C(1) << 16)
 
 /* Prepared ciphers: the current generation and the ones read lately. */
@@ -38,8 +39,8 @@ struct keyring {
     uint64_t used, reserved, watch_until;
 };
 
-static enum sb_err derive(const struct cmem_key *root, const char *label, int64_t ns_id, const uint32_t *generation,
-                          struct cmem_key **ret, struct sb_error *err)
+static enum sb_err derive(const struct cmem_key *root, const char *label, int64_t ns_id,
+                          const uint32_t *generation, struct cmem_key **ret, struct sb_error *err)
 {
     uint8_t info[12];
     be_put_u64(info, (uint64_t)ns_id);
@@ -48,8 +49,8 @@ static enum sb_err derive(const struct cmem_key *root, const char *label, int64_
     return cmem_key_derive(root, label, info, generation ? 12 : 8, ret, err);
 }
 
-enum sb_err keyring_new(const struct cmem_key *root, int64_t ns_id, const struct cmem_key *infra, uint32_t generation, uint64_t used,
-                        struct keyring **ret, struct sb_error *err)
+enum sb_err keyring_new(const struct cmem_key *root, int64_t ns_id, const struct cmem_key *infra,
+                        uint32_t generation, uint64_t used, struct keyring **ret, struct sb_error *err)
 {
     enum sb_err rc;
     struct keyring *r = calloc(1, sizeof *r);
@@ -102,7 +103,8 @@ enum sb_err keyring_root(const struct keyring *r, struct cmem_key **ret, struct 
 }
 
 /* The prepared cipher of a generation. */
-static enum sb_err cipher_of(struct keyring *r, uint32_t generation, struct env_key **ret, struct sb_error *err)
+static enum sb_err cipher_of(struct keyring *r, uint32_t generation, struct env_key **ret,
+                             struct sb_error *err)
 {
     enum sb_err rc;
     struct cmem_key *data = NULL;
@@ -165,8 +167,8 @@ out:
     return rc;
 }
 
-enum sb_err keyring_seal(struct keyring *r, struct tx *tx, int64_t entity, int64_t seq, enum seal_kind kind, const void *p, size_t n,
-                         struct sb_buf *out, struct sb_error *err)
+enum sb_err keyring_seal(struct keyring *r, struct tx *tx, int64_t entity, int64_t seq, enum seal_kind kind,
+                         const void *p, size_t n, struct sb_buf *out, struct sb_error *err)
 {
     enum sb_err rc;
     struct env_key *key;
@@ -179,8 +181,8 @@ out:
     return rc;
 }
 
-enum sb_err keyring_open(struct keyring *r, int64_t entity, int64_t seq, enum seal_kind kind, struct sb_blob sealed, struct sb_arena *a,
-                         struct sb_blob *ret, struct sb_error *err)
+enum sb_err keyring_open(struct keyring *r, int64_t entity, int64_t seq, enum seal_kind kind,
+                         struct sb_blob sealed, struct sb_arena *a, struct sb_blob *ret, struct sb_error *err)
 {
     enum sb_err rc;
     struct env_header h;
@@ -188,7 +190,8 @@ enum sb_err keyring_open(struct keyring *r, int64_t entity, int64_t seq, enum se
     uint8_t place[PLACE_LEN];
     SB_TRY(envelope_header(sealed.p, sealed.n, &h, err));
     /* A row cannot have been sealed in a generation to come, nor lose its second layer. */
-    if (h.generation == 0 || h.generation > r->generation || ((h.flags & ENV_INFRA) != 0) != (r->infra != NULL))
+    if (h.generation == 0 || h.generation > r->generation ||
+        ((h.flags & ENV_INFRA) != 0) != (r->infra != NULL))
         return sb_fail(err, SB_ETAMPER, "the header of a sealed message does not fit its namespace");
     SB_TRY(cipher_of(r, h.generation, &key, err));
     place_put(place, r->ns_id, entity, seq, kind);
@@ -197,7 +200,8 @@ out:
     return rc;
 }
 
-enum sb_err keyring_lookup(struct keyring *r, int64_t entity, const char *field, const char *value, uint8_t ret[32], struct sb_error *err)
+enum sb_err keyring_lookup(struct keyring *r, int64_t entity, const char *field, const char *value,
+                           uint8_t ret[32], struct sb_error *err)
 {
     enum sb_err rc;
     uint8_t id[8];

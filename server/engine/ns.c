@@ -1,203 +1,15 @@
 /*
- * ns.c: namespaces in memory: the table, loading it, reading records, and taking turns.
+ * ns.c: namespaces as stored: reading their records, their root keys, and loading all of them at the start.
  */
-#include <errno.h>
 #include "crypto/envelope.h"
 #include "server/base/log.h"
 #include "server/base/text.h"
 #include "server/engine/broker.h"
 #include "server/engine/ns_priv.h"
 
-#define BUCKETS    1024u
-#define INFRA_AAD  "infra"
-#define FIRST_CAP  16
+#define INFRA_LABEL "infra"
 
-/* `struct ns` as this module keeps it. */
-struct entry {
-    struct ns n; /* first member */
-    bool busy;   /* a PUT, a DELETE or a poll has its turn */
-};
-
-struct namespaces {
-    struct ns *by_name[BUCKETS];
-    struct ns **by_id; /* ascending, as ids are given out */
-    size_t n, cap;
-    pthread_cond_t changed; /* with engine_lock: a turn or a first poll ended */
-};
-
-/* ---- the table ---- */
-
-static struct ns **bucket(struct engine *e, const char *name)
-{
-    return &e->namespaces->by_name[text_ihash(name) % BUCKETS];
-}
-
-struct ns *ns_find(struct engine *e, const char *name)
-{
-    struct ns *n = *bucket(e, name);
-    while (n && !text_ieq(n->name, name))
-        n = n->next;
-    return n;
-}
-
-/* Index of the first id that is not below id. */
-static size_t id_index(const struct namespaces *t, int64_t id)
-{
-    size_t lo = 0, hi = t->n;
-    while (lo < hi) {
-        size_t mid = lo + (hi - lo) / 2;
-        if (t->by_id[mid]->id < id)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    return lo;
-}
-
-struct ns *ns_find_id(struct engine *e, int64_t id)
-{
-    struct namespaces *t = e->namespaces;
-    size_t i = id_index(t, id);
-    return i < t->n && t->by_id[i]->id == id ? t->by_id[i] : NULL;
-}
-
-void ns_each(struct engine *e, void (*f)(struct ns *n, void *arg), void *arg)
-{
-    for (size_t i = 0; i < e->namespaces->n; i++)
-        f(e->namespaces->by_id[i], arg);
-}
-
-size_t ns_count(struct engine *e)
-{
-    return e->namespaces->n;
-}
-
-struct ns *ns_new(const struct ns_view *v)
-{
-    struct entry *x = calloc(1, sizeof *x);
-    if (!x)
-        return NULL;
-    struct ns *n = &x->n;
-    n->id = v->id;
-    n->premium = text_ieq(v->sku, "Premium");
-    n->encrypted = v->encrypted;
-    n->local_auth_disabled = v->disable_local_auth;
-    n->status = NS_UNREACHABLE;
-    n->rules = ns_rules_new();
-    if (!n->rules || !text_copy(n->name, sizeof n->name, v->name) || !text_copy(n->sub, sizeof n->sub, v->sub) ||
-        !text_copy(n->group, sizeof n->group, v->group)) {
-        ns_free(n);
-        return NULL;
-    }
-    return n;
-}
-
-void ns_free(struct ns *n)
-{
-    if (!n)
-        return;
-    keyring_free(n->ring);
-    ns_rules_free(n->rules);
-    if (n->broker)
-        broker_ns_free(n->broker);
-    sb_wipe(n, sizeof(struct entry));
-    free(n);
-}
-
-/* Room for one more: asked for before a transaction, so that publishing it cannot fail. Under engine_lock. */
-static bool table_room(struct namespaces *t)
-{
-    if (t->n < t->cap)
-        return true;
-    size_t cap = t->cap == 0 ? FIRST_CAP : t->cap * 2;
-    struct ns **grown = realloc(t->by_id, cap * sizeof(struct ns *));
-    if (!grown)
-        return false;
-    t->by_id = grown;
-    t->cap = cap;
-    return true;
-}
-
-bool ns_table_reserve(struct engine *e)
-{
-    engine_lock(e);
-    bool ok = table_room(e->namespaces);
-    engine_unlock(e);
-    return ok;
-}
-
-void ns_table_add(struct engine *e, struct ns *n)
-{
-    struct namespaces *t = e->namespaces;
-    size_t i = id_index(t, n->id);
-    memmove(&t->by_id[i + 1], &t->by_id[i], (t->n - i) * sizeof(struct ns *));
-    t->by_id[i] = n;
-    t->n++;
-    struct ns **head = bucket(e, n->name);
-    n->next = *head;
-    *head = n;
-}
-
-void ns_table_remove(struct engine *e, struct ns *n)
-{
-    struct namespaces *t = e->namespaces;
-    struct ns **at = bucket(e, n->name);
-    while (*at != n)
-        at = &(*at)->next;
-    *at = n->next;
-    size_t i = id_index(t, n->id);
-    t->n--;
-    memmove(&t->by_id[i], &t->by_id[i + 1], (t->n - i) * sizeof(struct ns *));
-}
-
-/* ---- turns and first polls ---- */
-
-void ns_wake(struct engine *e)
-{
-    pthread_cond_broadcast(&e->namespaces->changed);
-}
-
-bool ns_claim(struct engine *e, int64_t id)
-{
-    struct entry *x;
-    engine_lock(e);
-    while ((x = (struct entry *)ns_find_id(e, id)) != NULL && x->busy)
-        pthread_cond_wait(&e->namespaces->changed, &e->lock);
-    if (x)
-        x->busy = true;
-    engine_unlock(e);
-    return x != NULL;
-}
-
-void ns_release(struct engine *e, int64_t id)
-{
-    engine_lock(e);
-    struct entry *x = (struct entry *)ns_find_id(e, id);
-    if (x)
-        x->busy = false;
-    ns_wake(e);
-    engine_unlock(e);
-}
-
-enum sb_err ns_wait_polled(struct engine *e, const char *name, int64_t ms, struct sb_error *err)
-{
-    enum sb_err rc = SB_OK;
-    struct timespec until;
-    int waited = 0;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    int64_t ns = until.tv_nsec + ms % 1000 * 1000000;
-    until.tv_sec += (time_t)(ms / 1000 + ns / 1000000000);
-    until.tv_nsec = (long)(ns % 1000000000);
-    engine_lock(e);
-    struct ns *n;
-    /* 13: a namespace is polled before it serves. */
-    while ((n = ns_find(e, name)) != NULL && !n->polled && waited != ETIMEDOUT)
-        waited = pthread_cond_timedwait(&e->namespaces->changed, &e->lock, &until);
-    if (n && !n->polled)
-        rc = sb_fail(err, SB_EUNAVAILABLE, "The customer-managed keys of namespace '%s' have not been polled yet.", n->name);
-    engine_unlock(e);
-    return rc;
-}
+/* ---- records ---- */
 
 void ns_tidied(const char *what, enum sb_err rc)
 {
@@ -205,25 +17,26 @@ void ns_tidied(const char *what, enum sb_err rc)
         log_event(LOG_WARN, "tidy.failed", "what", what, "code", sb_err_name(rc), NULL);
 }
 
-/* ---- records ---- */
-
 const char *ns_resource_id(struct sb_arena *a, const char *sub, const char *group, const char *name)
 {
-    return arena_printf(a, "/subscriptions/%s/resourceGroups/%s/providers/Microsoft.ServiceBus/namespaces/%s", sub, group, name);
+    return arena_printf(a, "/subscriptions/%s/resourceGroups/%s/providers/Microsoft.ServiceBus/namespaces/%s",
+                        sub, group, name);
 }
 
 enum sb_err ns_missing(struct sb_error *err, const char *name, const char *group)
 {
     return sb_fail(err, SB_ENOTFOUND,
-                   "The Resource 'Microsoft.ServiceBus/namespaces/%.64s' under resource group '%.90s' was not found. For more details "
+                   "The Resource 'Microsoft.ServiceBus/namespaces/%.64s' under resource group '%.90s' was "
+                   "not found. For more details "
                    "please go to https://aka.ms/ARMResourceNotFoundFix",
                    name, group);
 }
 
 static struct nskey key_of_row(const struct st_ns_key *r)
 {
-    static const enum nskey_state states[] = {
-        [ST_KEY_ACTIVE] = NSKEY_ACTIVE, [ST_KEY_REVOKED] = NSKEY_REVOKED, [ST_KEY_UNREACHABLE] = NSKEY_UNREACHABLE};
+    static const enum nskey_state states[] = {[ST_KEY_ACTIVE] = NSKEY_ACTIVE,
+                                              [ST_KEY_REVOKED] = NSKEY_REVOKED,
+                                              [ST_KEY_UNREACHABLE] = NSKEY_UNREACHABLE};
     return (struct nskey){.position = r->position,
                           .key_name = r->key_name,
                           .vault_uri = r->vault_uri,
@@ -240,8 +53,9 @@ static struct nskey key_of_row(const struct st_ns_key *r)
 
 struct st_ns_key ns_key_row(const struct nskey *k)
 {
-    static const int states[] = {
-        [NSKEY_ACTIVE] = ST_KEY_ACTIVE, [NSKEY_REVOKED] = ST_KEY_REVOKED, [NSKEY_UNREACHABLE] = ST_KEY_UNREACHABLE};
+    static const int states[] = {[NSKEY_ACTIVE] = ST_KEY_ACTIVE,
+                                 [NSKEY_REVOKED] = ST_KEY_REVOKED,
+                                 [NSKEY_UNREACHABLE] = ST_KEY_UNREACHABLE};
     return (struct st_ns_key){.position = k->position,
                               .key_name = k->key_name,
                               .vault_uri = k->vault_uri,
@@ -308,8 +122,8 @@ out:
     return rc;
 }
 
-enum sb_err ns_record_read(struct tx *tx, int64_t id, const char *name, struct sb_arena *a, bool *ret_found, struct ns_record *ret,
-                           struct sb_error *err)
+enum sb_err ns_record_read(struct tx *tx, int64_t id, const char *name, struct sb_arena *a, bool *ret_found,
+                           struct ns_record *ret, struct sb_error *err)
 {
     enum sb_err rc;
     struct st_ns row;
@@ -319,7 +133,10 @@ enum sb_err ns_record_read(struct tx *tx, int64_t id, const char *name, struct s
     else
         SB_TRY(st_ns_get(tx, name, a, &found, &row, err));
     if (found) {
-        struct ns_record r = {.root = row.root, .check = row.check, .generation = row.generation, .reserved = (uint64_t)row.reserved};
+        struct ns_record r = {.root = row.root,
+                              .check = row.check,
+                              .generation = row.generation,
+                              .reserved = (uint64_t)row.reserved};
         view_of_row(&row, &r.v);
         SB_TRY(read_rest(tx, a, &r.v, err));
         if (arena_failed(a))
@@ -359,8 +176,8 @@ static void overlay(struct engine *e, struct ns_view *v)
     engine_unlock(e);
 }
 
-enum sb_err ns_record_get(struct engine *e, int64_t id, const char *name, struct sb_arena *a, bool *ret_found, struct ns_record *ret,
-                          struct sb_error *err)
+enum sb_err ns_record_get(struct engine *e, int64_t id, const char *name, struct sb_arena *a, bool *ret_found,
+                          struct ns_record *ret, struct sb_error *err)
 {
     enum sb_err rc;
     struct record_call c = {.id = id, .name = name, .a = a};
@@ -374,7 +191,8 @@ out:
     return rc;
 }
 
-enum sb_err ns_by_name(struct engine *e, const char *name, struct sb_arena *a, struct ns_view *ret, struct sb_error *err)
+enum sb_err ns_by_name(struct engine *e, const char *name, struct sb_arena *a, struct ns_view *ret,
+                       struct sb_error *err)
 {
     enum sb_err rc;
     struct ns_record r;
@@ -387,8 +205,8 @@ out:
     return rc;
 }
 
-enum sb_err ns_get(struct engine *e, const char *sub, const char *group, const char *name, struct sb_arena *a, struct ns_view *ret,
-                   struct sb_error *err)
+enum sb_err ns_get(struct engine *e, const char *sub, const char *group, const char *name, struct sb_arena *a,
+                   struct ns_view *ret, struct sb_error *err)
 {
     enum sb_err rc;
     struct ns_record r;
@@ -430,8 +248,8 @@ out:
     return rc;
 }
 
-enum sb_err ns_list(struct engine *e, const char *sub, const char *group, struct sb_arena *a, struct ns_view **ret, size_t *ret_n,
-                    struct sb_error *err)
+enum sb_err ns_list(struct engine *e, const char *sub, const char *group, struct sb_arena *a,
+                    struct ns_view **ret, size_t *ret_n, struct sb_error *err)
 {
     enum sb_err rc;
     struct list_call c = {.e = e, .sub = sub, .group = group, .a = a};
@@ -444,7 +262,8 @@ out:
     return rc;
 }
 
-enum sb_err ns_require_writable(struct engine *e, const char *sub, const char *group, const char *name, struct sb_error *err)
+enum sb_err ns_require_writable(struct engine *e, const char *sub, const char *group, const char *name,
+                                struct sb_error *err)
 {
     enum sb_err rc;
     SB_TRY(ns_wait_polled(e, name, NS_POLL_WAIT_MS, err));
@@ -453,9 +272,13 @@ enum sb_err ns_require_writable(struct engine *e, const char *sub, const char *g
     if (!n || !text_ieq(n->sub, sub) || !text_ieq(n->group, group))
         rc = ns_missing(err, name, group);
     else if (n->status == NS_REVOKED) /* 17 */
-        rc = sb_fail(err, SB_EREVOKED, "The namespace '%s' is disabled because the encryption key is no longer valid.", n->name);
+        rc =
+            sb_fail(err, SB_EREVOKED,
+                    "The namespace '%s' is disabled because the encryption key is no longer valid.", n->name);
     else if (n->status == NS_UNREACHABLE) /* 13 */
-        rc = sb_fail(err, SB_EUNREACHABLE, "None of the customer-managed keys of namespace '%s' can be reached at present.", n->name);
+        rc = sb_fail(err, SB_EUNREACHABLE,
+                     "None of the customer-managed keys of namespace '%s' can be reached at present.",
+                     n->name);
     engine_unlock(e);
 out:
     return rc;
@@ -463,18 +286,24 @@ out:
 
 /* ---- keys ---- */
 
-enum sb_err ns_key_principal(struct engine *e, const struct ns_view *v, const struct nskey *k, bool *ret_found, struct principal *ret,
-                             struct sb_error *err)
+const char *ns_key_oid(const struct ns_view *v, const struct nskey *k)
 {
-    const char *oid = k->identity ? NULL : v->principal_id;
-    for (size_t i = 0; k->identity && i < v->uais_n; i++)
+    if (!k->identity)
+        return v->principal_id;
+    for (size_t i = 0; i < v->uais_n; i++)
         if (text_ieq(v->uais[i].id, k->identity))
-            oid = v->uais[i].principal_id;
-    if (!oid) {
-        *ret_found = false;
-        return SB_OK;
-    }
-    return directory_principal(e, oid, ret_found, ret, err);
+            return v->uais[i].principal_id;
+    return NULL;
+}
+
+enum sb_err ns_key_principal(struct engine *e, const struct ns_view *v, const struct nskey *k,
+                             bool *ret_found, struct principal *ret, struct sb_error *err)
+{
+    const char *oid = ns_key_oid(v, k);
+    if (oid)
+        return directory_principal(e, oid, ret_found, ret, err);
+    *ret_found = false;
+    return SB_OK;
 }
 
 /* Semantics 19: the second layer's key comes from the platform key. */
@@ -482,11 +311,11 @@ static enum sb_err infra_key(struct engine *e, int64_t id, struct cmem_key **ret
 {
     uint8_t info[8];
     be_put_u64(info, (uint64_t)id);
-    return cmem_key_derive(e->platform, INFRA_AAD, info, sizeof info, ret, err);
+    return cmem_key_derive(e->platform, INFRA_LABEL, info, sizeof info, ret, err);
 }
 
-enum sb_err ns_make_ring(struct engine *e, const struct ns_record *r, int64_t id, const struct cmem_key *root, struct keyring **ret,
-                         struct sb_error *err)
+enum sb_err ns_make_ring(struct engine *e, const struct ns_record *r, int64_t id, const struct cmem_key *root,
+                         struct keyring **ret, struct sb_error *err)
 {
     enum sb_err rc;
     struct cmem_key *infra = NULL;
@@ -554,7 +383,8 @@ static enum sb_err load_one(const struct st_ns *row, void *arg, struct sb_error 
 {
     enum sb_err rc;
     struct load *l = arg;
-    struct ns_record r = {.root = row->root, .generation = row->generation, .reserved = (uint64_t)row->reserved};
+    struct ns_record r = {
+        .root = row->root, .generation = row->generation, .reserved = (uint64_t)row->reserved};
     view_of_row(row, &r.v);
     struct ns *n = ns_new(&r.v);
     if (!n || !ns_table_reserve(l->e)) {
@@ -594,33 +424,11 @@ enum sb_err ns_open(struct engine *e, struct sb_error *err)
 {
     enum sb_err rc;
     struct load l = {.e = e, .a = arena_new(NS_ARENA_MAX)};
-    pthread_condattr_t monotonic;
-    e->namespaces = calloc(1, sizeof *e->namespaces);
-    if (!l.a || !e->namespaces) {
-        arena_free(l.a);
-        free(e->namespaces);
-        e->namespaces = NULL;
+    if (!l.a)
         return sb_fail(err, SB_ENOMEM, "no memory for the namespaces");
-    }
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&e->namespaces->changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    SB_TRY(ns_table_open(e, err));
     SB_TRY(store_read(e->sb, run_load, &l, err));
 out:
     arena_free(l.a);
     return rc;
-}
-
-void ns_close(struct engine *e)
-{
-    struct namespaces *t = e->namespaces;
-    if (!t)
-        return;
-    for (size_t i = 0; i < t->n; i++)
-        ns_free(t->by_id[i]);
-    free(t->by_id);
-    pthread_cond_destroy(&t->changed);
-    free(t);
-    e->namespaces = NULL;
 }

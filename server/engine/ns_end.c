@@ -46,7 +46,8 @@ static enum sb_err run_drop_scope(struct tx *tx, void *arg, struct sb_error *err
     return rbac_drop_scope(tx, s->id, err);
 }
 
-/* What belongs to it in the other database; it is gone already, so failing here changes nothing for the caller. */
+/* What belongs to it in the other database; it is gone already, so failing here changes nothing for the
+ * caller. */
 static void forget(struct engine *e, const struct ns_view *v, struct sb_arena *a)
 {
     struct scope scope = {ns_resource_id(a, v->sub, v->group, v->name)};
@@ -58,7 +59,8 @@ static void forget(struct engine *e, const struct ns_view *v, struct sb_arena *a
         ns_tidied("scrub", store_scrub(e->sb, NULL)); /* its wraps leave the log of the database too */
 }
 
-enum sb_err ns_delete(struct engine *e, const char *sub, const char *group, const char *name, bool *ret_existed, struct sb_error *err)
+enum sb_err ns_delete(struct engine *e, const char *sub, const char *group, const char *name,
+                      bool *ret_existed, struct sb_error *err)
 {
     enum sb_err rc;
     struct ns_view v;
@@ -166,20 +168,25 @@ static enum sb_err withdraw(struct pass *p, const char *key, const char *vault_u
     if (!gone) {
         for (size_t i = 0; i < p->n; i++)
             if (named(&p->keys[i], key, vault_uri))
-                return sb_fail(err, SB_ECONFLICT, "Key '%.127s' is not revoked: remove it with a PUT of namespace '%s'.", key, p->r.v.name);
+                return sb_fail(err, SB_ECONFLICT,
+                               "Key '%.127s' is not revoked: remove it with a PUT of namespace '%s'.", key,
+                               p->r.v.name);
         return sb_fail(err, SB_EKEYNOTFOUND, "Namespace '%s' has no key '%.127s'.", p->r.v.name, key);
     }
     if (w.n == 0)
         return sb_fail(err, SB_ECONFLICT,
-                       "Key '%.127s' holds the last wrapped copy of the root key of namespace '%s': without it the data would be lost for "
+                       "Key '%.127s' holds the last wrapped copy of the root key of namespace '%s': without "
+                       "it the data would be lost for "
                        "good.",
                        key, p->r.v.name);
-    pass_log(p, gone, "disable", 0, gone->wrapped_version,
-             arena_printf(p->a, "Revoked key withdrawn for good: %s/%s", gone->key_name, gone->wrapped_version));
+    pass_log(
+        p, gone, "disable", 0, gone->wrapped_version,
+        arena_printf(p->a, "Revoked key withdrawn for good: %s/%s", gone->key_name, gone->wrapped_version));
     return store_call(p->e->sb, run_withdraw, &w, err);
 }
 
-enum sb_err ns_withdraw_key(struct engine *e, const char *name, const char *key, const char *vault_uri, struct sb_error *err)
+enum sb_err ns_withdraw_key(struct engine *e, const char *name, const char *key, const char *vault_uri,
+                            struct sb_error *err)
 {
     enum sb_err rc;
     struct ns_record r;
@@ -200,7 +207,7 @@ enum sb_err ns_withdraw_key(struct engine *e, const char *name, const char *key,
         rc = sb_fail(err, SB_ENONAMESPACE, "The namespace '%.64s' does not exist.", name);
         goto out;
     }
-    pass_begin(p, e, a, &r);
+    pass_begin(p, e, a, &r, false);
     SB_TRY(withdraw(p, key, vault_uri, err));
     ns_tidied("scrub", store_scrub(e->sb, NULL));
 out:

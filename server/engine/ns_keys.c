@@ -1,8 +1,9 @@
 /*
  * ns_keys.c: what a PUT makes of the list of customer keys (semantics 15). No I/O.
  *
- * A PUT edits the list that GET shows. Entries that are hidden because they are revoked are not touched by it: they stay
- * at their place, remembered with their wraps, unless they are sent again or have to give way to the limit of three.
+ * A PUT edits the list that GET shows. Entries that are hidden because they are revoked are not touched by
+ * it: they stay at their place, remembered with their wraps, unless they are sent again or have to give way
+ * to the limit of three.
  */
 #include "server/base/text.h"
 #include "server/engine/ns_priv.h"
@@ -15,7 +16,8 @@ static bool same_version(const char *a, const char *b)
 
 bool ns_key_same(const struct nskey *a, const struct nskey *b)
 {
-    return text_ieq(a->vault, b->vault) && text_ieq(a->key_name, b->key_name) && same_version(a->version, b->version);
+    return text_ieq(a->vault, b->vault) && text_ieq(a->key_name, b->key_name) &&
+           same_version(a->version, b->version);
 }
 
 static bool same_identity(const char *a, const char *b)
@@ -77,8 +79,8 @@ static void give_way(struct ns_plan *p, const struct nskey *have, size_t have_n,
     }
 }
 
-void ns_plan_keys(const struct nskey *have, size_t have_n, const struct nskey *sent, size_t sent_n, const bool *revived,
-                  struct ns_plan *ret)
+void ns_plan_keys(const struct nskey *have, size_t have_n, const struct nskey *sent, size_t sent_n,
+                  const bool *revived, struct ns_plan *ret)
 {
     struct ns_plan p = {0};
     bool taken[NS_KEYS_MAX] = {false}, from_sent[2 * NS_KEYS_MAX] = {false};

@@ -1,10 +1,11 @@
 /*
  * ns_put.c: a namespace becomes what a PUT or PATCH asks for, or stays exactly as it was (semantics 1-6, 15).
  *
- *     turn (ns_claim) -> read -> conditions -> identity -> keys: vault calls, off every lock -> one transaction -> memory
+ *     turn (ns_claim) -> read -> conditions -> identity -> keys: vault calls, off every lock -> one
+ * transaction -> memory
  *
- * What was made on the way (a system-assigned identity) is taken back when a later step fails; what has become useless
- * (the identity that was dropped, wraps that were removed) goes after the commit.
+ * What was made on the way (a system-assigned identity) is taken back when a later step fails; what has
+ * become useless (the identity that was dropped, wraps that were removed) goes after the commit.
  */
 #include "server/engine/ns_put.h"
 #include "crypto/envelope.h"
@@ -37,7 +38,8 @@ static enum sb_err read_state(struct put *c, struct sb_error *err)
                            : sb_fail(err, SB_EBADREQUEST, "The specified name is not available.");
     } else if (c->s->location && !text_ieq(c->s->location, c->have.v.location)) {
         return sb_fail(err, SB_ELOCATION,
-                       "The resource '%s' already exists in location '%s' in resource group '%s'. A resource with the same name cannot be "
+                       "The resource '%s' already exists in location '%s' in resource group '%s'. A resource "
+                       "with the same name cannot be "
                        "created in location '%.64s'. Please select a new resource name.",
                        c->have.v.name, c->have.v.location, c->have.v.group, c->s->location);
     }
@@ -68,12 +70,18 @@ static void plan_view(struct put *c)
     struct ns_view n = *v;
     bool fresh = !c->exists;
     if (fresh)
-        n = (struct ns_view){.sub = s->sub, .group = s->group, .name = s->name, .location = s->location ? s->location : "",
-                             .created_ms = c->now, .sku = "Standard", .public_access = true};
+        n = (struct ns_view){.sub = s->sub,
+                             .group = s->group,
+                             .name = s->name,
+                             .location = s->location ? s->location : "",
+                             .created_ms = c->now,
+                             .sku = "Standard",
+                             .public_access = true};
     n.updated_ms = c->now;
     n.sku = s->sku ? sku_name(s->sku) : n.sku;
     bool premium = strcmp(n.sku, "Premium") == 0;
-    n.partitions = !premium ? 0 : pick(s->partitions > 0 ? s->partitions : -1, n.partitions > 0 ? n.partitions : 1);
+    n.partitions =
+        !premium ? 0 : pick(s->partitions > 0 ? s->partitions : -1, n.partitions > 0 ? n.partitions : 1);
     n.capacity = !premium ? 0 : pick(s->capacity, n.capacity > 0 ? n.capacity : n.partitions);
     n.tags = s->tags ? s->tags : (s->patch && v->tags ? v->tags : "{}");
     n.disable_local_auth = pick(s->disable_local_auth, n.disable_local_auth) != 0;
@@ -113,8 +121,10 @@ static enum sb_err resolve_users(struct put *c, struct sb_error *err)
         rc = directory_uai_get(c->e, s->uais[i], c->a, &u, NULL);
         if (rc == SB_ENOTFOUND) /* recorded text, of another resource provider */
             return sb_fail(err, SB_EBADREQUEST,
-                           "Identity operation for resource '%.200s' failed with error 'Failed to perform resource identity operation. "
-                           "Status: 'BadRequest'. Response: '{\"error\":{\"code\":\"BadRequest\",\"message\":\"Resource '%.300s' was not "
+                           "Identity operation for resource '%.200s' failed with error 'Failed to perform "
+                           "resource identity operation. "
+                           "Status: 'BadRequest'. Response: "
+                           "'{\"error\":{\"code\":\"BadRequest\",\"message\":\"Resource '%.300s' was not "
                            "found.\"}}'.'",
                            ns_resource_id(c->a, c->next.sub, c->next.group, c->next.name), s->uais[i]);
         if (rc != SB_OK)
@@ -174,7 +184,8 @@ static struct st_ns row_of(const struct put *c)
                           .updated_ms = v->updated_ms};
 }
 
-/* Binds a new root key to the namespace: sealed under the platform key, or (customer keys) by its check value alone. */
+/* Binds a new root key to the namespace: sealed under the platform key, or (customer keys) by its check value
+ * alone. */
 static enum sb_err place_root(struct put *c, struct st_ns *row, struct sb_error *err)
 {
     enum sb_err rc;
@@ -246,7 +257,8 @@ static enum sb_err write_lists(struct put *c, struct tx *tx, struct sb_error *er
     struct st_ns_key keys[NS_KEYS_MAX];
     size_t ids_n = SB_MIN(c->next.uais_n, (size_t)NS_UAIS_MAX);
     for (size_t i = 0; i < ids_n; i++)
-        ids[i] = (struct st_ns_identity){c->next.uais[i].id, c->next.uais[i].principal_id, c->next.uais[i].client_id};
+        ids[i] = (struct st_ns_identity){c->next.uais[i].id, c->next.uais[i].principal_id,
+                                         c->next.uais[i].client_id};
     SB_TRY(st_ns_identities_set(tx, c->id, ids, ids_n, err));
     if (c->list_keys) {
         for (size_t i = 0; i < c->pass->n; i++)
@@ -365,8 +377,8 @@ static void put_done(struct put *c)
     ns_free(c->n);
 }
 
-enum sb_err ns_put(struct engine *e, const struct ns_spec *s, struct sb_arena *a, struct ns_view *ret, bool *ret_created,
-                   struct sb_error *err)
+enum sb_err ns_put(struct engine *e, const struct ns_spec *s, struct sb_arena *a, struct ns_view *ret,
+                   bool *ret_created, struct sb_error *err)
 {
     enum sb_err rc;
     struct ns_spec spec;

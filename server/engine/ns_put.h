@@ -19,10 +19,10 @@ struct put {
     bool has_made;
     const char *gone; /* principal of a system-assigned identity that ends */
     struct ns_plan plan;
-    struct pass *pass; /* the keys as they will be, and the log; begun in any case */
-    bool list_keys;    /* pass->keys is the new list */
-    bool polled;       /* the keys were polled on the way (semantics 7, 15) */
-    bool scrub;        /* a wrap goes */
+    struct pass *pass;     /* the keys as they will be, and the log; begun in any case */
+    bool list_keys;        /* pass->keys is the new list */
+    bool polled;           /* the keys were polled on the way (semantics 7, 15) */
+    bool scrub;            /* a wrap goes */
     struct cmem_key *root; /* a new root key (created or enabling), or NULL */
     /* the transaction's */
     int64_t id;
@@ -34,9 +34,12 @@ struct put {
 };
 
 struct ns_wish put_wish(const struct put *c);
-/* A copy with what a client may write in several ways made one: URIs without their slash, vault names as first labels. */
-SB_MUST enum sb_err put_normal(const struct ns_spec *s, struct sb_arena *a, struct ns_spec *ret, struct sb_error *err);
-/* Works out the new list of keys: validates and wraps new entries, polls the others. Blocks; changes nothing. */
+/* A copy with what a client may write in several ways made one: URIs without their slash, vault names as
+ * first labels. */
+SB_MUST enum sb_err put_normal(const struct ns_spec *s, struct sb_arena *a, struct ns_spec *ret,
+                               struct sb_error *err);
+/* Works out the new list of keys: validates and wraps new entries, polls the others. Blocks; changes nothing.
+ */
 SB_MUST enum sb_err put_keys(struct put *c, struct sb_error *err);
 
 #endif

@@ -1,7 +1,8 @@
 /*
  * ns_put_keys.c: the customer keys of a PUT (semantics 3-8, 15): enabling, adding, removing, sending again.
  *
- * Every call to a vault of a PUT is made here, with the namespace's identity as it will be, before anything is written.
+ * Every call to a vault of a PUT is made here, with the namespace's identity as it will be, before anything
+ * is written.
  */
 #include "server/base/text.h"
 #include "server/engine/ns_put.h"
@@ -25,7 +26,8 @@ enum sb_err put_normal(const struct ns_spec *s, struct sb_arena *a, struct ns_sp
             continue;
         /* Recorded: one trailing slash is not echoed. */
         size_t len = strlen(keys[i].vault_uri);
-        keys[i].vault_uri = arena_strndup(a, keys[i].vault_uri, len > 0 && keys[i].vault_uri[len - 1] == '/' ? len - 1 : len);
+        keys[i].vault_uri =
+            arena_strndup(a, keys[i].vault_uri, len > 0 && keys[i].vault_uri[len - 1] == '/' ? len - 1 : len);
         keys[i].vault = keys[i].vault_uri ? vault_label(a, keys[i].vault_uri) : NULL;
         if (keys[i].identity && keys[i].identity[0] == '\0')
             keys[i].identity = NULL;
@@ -37,8 +39,8 @@ enum sb_err put_normal(const struct ns_spec *s, struct sb_arena *a, struct ns_sp
     return SB_OK;
 }
 
-/* 15, 16: a hidden entry whose wrapping version no longer exists, while its key does, counts as new when it is sent. A key
- * that is gone as a whole may come back, so its entry is only remembered. */
+/* 15, 16: a hidden entry whose wrapping version no longer exists, while its key does, counts as new when it
+ * is sent. A key that is gone as a whole may come back, so its entry is only remembered. */
 static enum sb_err find_revived(struct put *c, bool *revived, struct sb_error *err)
 {
     enum sb_err rc = SB_OK;
@@ -52,15 +54,19 @@ static enum sb_err find_revived(struct put *c, bool *revived, struct sb_error *e
                 continue;
             SB_TRY(ns_key_principal(c->e, &c->next, &c->s->keys[i], &found, &who, err));
             struct vault_caller caller = {.who = &who, .service = true};
-            revived[i] = found && vkey_service_get(c->e, &caller, h->vault, h->key_name, "", c->a, &vk, NULL) == SB_OK &&
-                         vkey_service_get(c->e, &caller, h->vault, h->key_name, h->wrapped_version, c->a, &vk, NULL) == SB_EKEYNOTFOUND;
+            revived[i] =
+                found &&
+                vkey_service_get(c->e, &caller, h->vault, h->key_name, "", c->a, &vk, NULL) == SB_OK &&
+                vkey_service_get(c->e, &caller, h->vault, h->key_name, h->wrapped_version, c->a, &vk, NULL) ==
+                    SB_EKEYNOTFOUND;
         }
     }
 out:
     return rc;
 }
 
-/* A root key to wrap for the new entries: the cached one, or one that a stored wrap still gives (15: "opens"). */
+/* A root key to wrap for the new entries: the cached one, or one that a stored wrap still gives (15:
+ * "opens"). */
 static enum sb_err need_root(struct put *c, struct sb_error *err)
 {
     enum sb_err rc = SB_OK;
@@ -76,11 +82,13 @@ static enum sb_err need_root(struct put *c, struct sb_error *err)
         unreachable = unreachable || (!p->f[i].fresh && p->probes[i].finding == PROBE_UNREACHABLE);
     if (unreachable || c->have.v.stored_status != NS_REVOKED)
         return sb_fail(err, SB_EUNREACHABLE,
-                       "None of the keys that namespace '%s' is encrypted with can be reached at present, so no key can be added: nothing "
+                       "None of the keys that namespace '%s' is encrypted with can be reached at present, so "
+                       "no key can be added: nothing "
                        "was changed.",
                        c->next.name);
     return sb_fail(err, SB_EREVOKED,
-                   "Every key that namespace '%s' is encrypted with is revoked, so no key can be added: give it back access to one of them "
+                   "Every key that namespace '%s' is encrypted with is revoked, so no key can be added: give "
+                   "it back access to one of them "
                    "first.",
                    c->next.name);
 out:
@@ -88,7 +96,8 @@ out:
 }
 
 /* Validates and wraps the new entries; versions[] from validation. */
-static enum sb_err wrap_fresh(struct put *c, const char *const *versions, const struct cmem_key *root, struct sb_error *err)
+static enum sb_err wrap_fresh(struct put *c, const char *const *versions, const struct cmem_key *root,
+                              struct sb_error *err)
 {
     enum sb_err rc = SB_OK;
     struct pass *p = c->pass;
@@ -101,13 +110,15 @@ static enum sb_err wrap_fresh(struct put *c, const char *const *versions, const 
         k->code = 0;
         k->message = "";
         k->since_ms = c->now;
-        pass_log(p, k, "wrapKey", 0, k->wrapped_version, arena_printf(c->a, "Key added: %s/%s", k->key_name, k->wrapped_version));
+        pass_log(p, k, "wrapKey", 0, k->wrapped_version,
+                 arena_printf(c->a, "Key added: %s/%s", k->key_name, k->wrapped_version));
     }
 out:
     return rc;
 }
 
-/* A removal must leave a key that opens the namespace right now: otherwise it would lose its data by a slip of the pen. */
+/* A removal must leave a key that opens the namespace right now: otherwise it would lose its data by a slip
+ * of the pen. */
 static enum sb_err check_left(struct put *c, struct sb_error *err)
 {
     const struct pass *p = c->pass;
@@ -121,7 +132,8 @@ static enum sb_err check_left(struct put *c, struct sb_error *err)
     }
     const char *name = c->plan.removed_n ? c->plan.removed[0]->key_name : c->plan.dropped[0]->key_name;
     return sb_fail(err, unreachable ? SB_EUNREACHABLE : SB_ECONFLICT,
-                   "Key '%s' cannot be removed from namespace '%s': none of the keys that would be left can be used at present. Nothing was "
+                   "Key '%s' cannot be removed from namespace '%s': none of the keys that would be left can "
+                   "be used at present. Nothing was "
                    "changed.",
                    name, c->next.name);
 }
@@ -131,7 +143,8 @@ static void log_dropped(struct put *c)
     for (size_t i = 0; i < c->plan.dropped_n; i++) {
         const struct nskey *k = c->plan.dropped[i];
         pass_log(c->pass, k, "disable", 0, k->wrapped_version,
-                 arena_printf(c->a, "Revoked key removed for good, to keep to %d: %s/%s", NS_KEYS_MAX, k->key_name, k->wrapped_version));
+                 arena_printf(c->a, "Revoked key removed for good, to keep to %d: %s/%s", NS_KEYS_MAX,
+                              k->key_name, k->wrapped_version));
     }
 }
 
@@ -212,7 +225,7 @@ enum sb_err put_keys(struct put *c, struct sb_error *err)
     v.keys_n = c->have.v.keys_n;
     v.stored_status = c->have.v.stored_status;
     r.v = v;
-    pass_begin(c->pass, c->e, c->a, &r);
+    pass_begin(c->pass, c->e, c->a, &r, false);
     if (c->enabling)
         SB_TRY(enable(c, err));
     else if (c->s->has_encryption && c->s->has_keys)

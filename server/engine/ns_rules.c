@@ -1,8 +1,9 @@
 /*
- * ns_rules.c: authorization rules of namespaces and entities, their keys, and what a shared access signature proves.
+ * ns_rules.c: authorization rules of namespaces and entities, their keys, and what a shared access signature
+ * proves.
  *
- * Rules are few and looked at on every request, so they live in memory, guarded by engine_lock; their keys are stored
- * sealed under the platform key and opened when first needed.
+ * Rules are few and looked at on every request, so they live in memory, guarded by engine_lock; their keys
+ * are stored sealed under the platform key and opened when first needed.
  */
 #include "crypto/digest.h"
 #include "crypto/envelope.h"
@@ -10,13 +11,13 @@
 #include "server/base/text.h"
 #include "server/engine/ns_priv.h"
 
-#define BIRTH_RULE     "RootManageSharedAccessKey"
-#define RULE_NAME_MAX  50
-#define ENTITY_MAX     260
-#define RULES_MAX      12 /* [doc] authorization rules of one namespace or entity */
-#define KEY_BYTES      32
-#define RULE_AAD       "rule-keys"
-#define SR_MAX         2048
+#define BIRTH_RULE    "RootManageSharedAccessKey"
+#define RULE_NAME_MAX 50
+#define ENTITY_MAX    260
+#define RULES_MAX     12 /* [doc] authorization rules of one namespace or entity */
+#define KEY_BYTES     32
+#define RULE_AAD      "rule-keys"
+#define SR_MAX        2048
 
 struct rule {
     struct rule *next;
@@ -67,7 +68,8 @@ static struct rule *rule_new(const struct st_ns_rule *row)
     r->rights = row->rights;
     r->sealed_n = row->keys.n;
     memcpy(r->sealed, row->keys.p, row->keys.n);
-    if (!text_copy(r->entity, sizeof r->entity, row->entity) || !text_copy(r->name, sizeof r->name, row->name)) {
+    if (!text_copy(r->entity, sizeof r->entity, row->entity) ||
+        !text_copy(r->name, sizeof r->name, row->name)) {
         rule_free(r);
         return NULL;
     }
@@ -146,8 +148,8 @@ static bool key_ok(struct sb_arena *a, const char *key)
 }
 
 /* Both keys, one behind the other, sealed into the arena. */
-static enum sb_err seal_keys(struct engine *e, const char *primary, const char *secondary, struct sb_arena *a, struct sb_blob *ret,
-                             struct sb_error *err)
+static enum sb_err seal_keys(struct engine *e, const char *primary, const char *secondary, struct sb_arena *a,
+                             struct sb_blob *ret, struct sb_error *err)
 {
     enum sb_err rc;
     char both[2 * NS_RULE_KEY_MAX];
@@ -194,7 +196,8 @@ enum sb_err ns_rules_birth(struct engine *e, struct sb_arena *a, struct st_ns_ru
 {
     enum sb_err rc;
     char primary[NS_RULE_KEY_MAX], secondary[NS_RULE_KEY_MAX];
-    struct st_ns_rule row = {.entity = "", .name = BIRTH_RULE, .rights = RIGHT_LISTEN | RIGHT_MANAGE | RIGHT_SEND};
+    struct st_ns_rule row = {
+        .entity = "", .name = BIRTH_RULE, .rights = RIGHT_LISTEN | RIGHT_MANAGE | RIGHT_SEND};
     random_key(primary);
     random_key(secondary);
     SB_TRY(seal_keys(e, primary, secondary, a, &row.keys, err));
@@ -207,11 +210,13 @@ out:
 
 /* ---- what ARM does with them ---- */
 
-static enum sb_err copy_out(struct engine *e, struct rule *r, struct sb_arena *a, struct auth_rule *ret, struct sb_error *err)
+static enum sb_err copy_out(struct engine *e, struct rule *r, struct sb_arena *a, struct auth_rule *ret,
+                            struct sb_error *err)
 {
     enum sb_err rc;
     SB_TRY(open_keys(e, r, err));
-    struct auth_rule out = {arena_strdup(a, r->name), r->rights, arena_strdup(a, r->primary), arena_strdup(a, r->secondary)};
+    struct auth_rule out = {arena_strdup(a, r->name), r->rights, arena_strdup(a, r->primary),
+                            arena_strdup(a, r->secondary)};
     if (arena_failed(a))
         rc = sb_fail(err, SB_ENOMEM, "no memory for an authorization rule");
     else
@@ -230,8 +235,8 @@ static enum sb_err no_namespace(struct sb_error *err, const char *ns)
     return sb_fail(err, SB_ENONAMESPACE, "The namespace '%.64s' does not exist.", ns);
 }
 
-enum sb_err ns_rule_get(struct engine *e, const char *ns, const char *entity, const char *name, struct sb_arena *a,
-                        struct auth_rule *ret, struct sb_error *err)
+enum sb_err ns_rule_get(struct engine *e, const char *ns, const char *entity, const char *name,
+                        struct sb_arena *a, struct auth_rule *ret, struct sb_error *err)
 {
     enum sb_err rc;
     engine_lock(e);
@@ -245,8 +250,8 @@ enum sb_err ns_rule_get(struct engine *e, const char *ns, const char *entity, co
     return rc;
 }
 
-enum sb_err ns_rule_list(struct engine *e, const char *ns, const char *entity, struct sb_arena *a, struct auth_rule **ret, size_t *ret_n,
-                         struct sb_error *err)
+enum sb_err ns_rule_list(struct engine *e, const char *ns, const char *entity, struct sb_arena *a,
+                         struct auth_rule **ret, size_t *ret_n, struct sb_error *err)
 {
     enum sb_err rc = SB_OK;
     size_t n_rules = 0;
@@ -305,12 +310,15 @@ static void publish_rule(void *arg)
 }
 
 /* Seals, stores and publishes; ret is what it has become. */
-static enum sb_err save_rule(struct engine *e, const char *ns, const char *entity, const struct auth_rule *want, struct sb_arena *a,
-                             struct auth_rule *ret, struct sb_error *err)
+static enum sb_err save_rule(struct engine *e, const char *ns, const char *entity,
+                             const struct auth_rule *want, struct sb_arena *a, struct auth_rule *ret,
+                             struct sb_error *err)
 {
     enum sb_err rc;
     struct rule_call c = {
-        .e = e, .ns = ns, .row = {.entity = entity ? entity : "", .name = want->name, .rights = want->rights}};
+        .e = e,
+        .ns = ns,
+        .row = {.entity = entity ? entity : "", .name = want->name, .rights = want->rights}};
     SB_TRY(seal_keys(e, want->primary, want->secondary, a, &c.row.keys, err));
     c.made = rule_new(&c.row);
     if (!c.made)
@@ -327,21 +335,23 @@ static enum sb_err check_rule(const char *name, unsigned rights, struct sb_error
     size_t n = strlen(name);
     bool good = n > 0 && n <= RULE_NAME_MAX;
     for (size_t i = 0; good && i < n; i++)
-        good = (name[i] >= '0' && name[i] <= '9') || (text_lower(name[i]) >= 'a' && text_lower(name[i]) <= 'z') ||
-               strchr("._-", name[i]) != NULL;
+        good = (name[i] >= '0' && name[i] <= '9') ||
+               (text_lower(name[i]) >= 'a' && text_lower(name[i]) <= 'z') || strchr("._-", name[i]) != NULL;
     if (!good)
         return sb_fail(err, SB_EBADREQUEST,
-                       "The authorization rule name '%.64s' is invalid: it has 1 to %d letters, digits, periods, hyphens and underscores.",
+                       "The authorization rule name '%.64s' is invalid: it has 1 to %d letters, digits, "
+                       "periods, hyphens and underscores.",
                        name, RULE_NAME_MAX);
     if ((rights & ~7u) != 0 || rights == 0)
-        return sb_fail(err, SB_EBADREQUEST, "An authorization rule must have at least one of the rights Listen, Send and Manage.");
+        return sb_fail(err, SB_EBADREQUEST,
+                       "An authorization rule must have at least one of the rights Listen, Send and Manage.");
     if ((rights & RIGHT_MANAGE) != 0 && rights != 7) /* [doc] */
         return sb_fail(err, SB_EBADREQUEST, "Manage right must also include Send and Listen rights.");
     return SB_OK;
 }
 
-enum sb_err ns_rule_put(struct engine *e, const char *ns, const char *entity, const char *name, unsigned rights, struct sb_arena *a,
-                        struct auth_rule *ret, struct sb_error *err)
+enum sb_err ns_rule_put(struct engine *e, const char *ns, const char *entity, const char *name,
+                        unsigned rights, struct sb_arena *a, struct auth_rule *ret, struct sb_error *err)
 {
     enum sb_err rc;
     char primary[NS_RULE_KEY_MAX], secondary[NS_RULE_KEY_MAX];
@@ -353,7 +363,8 @@ enum sb_err ns_rule_put(struct engine *e, const char *ns, const char *entity, co
     if (rc == SB_ENOTFOUND) {
         random_key(primary);
         random_key(secondary);
-        want = (struct auth_rule){arena_strdup(a, name), 0, arena_strdup(a, primary), arena_strdup(a, secondary)};
+        want = (struct auth_rule){arena_strdup(a, name), 0, arena_strdup(a, primary),
+                                  arena_strdup(a, secondary)};
         sb_wipe(primary, sizeof primary);
         sb_wipe(secondary, sizeof secondary);
         rc = arena_failed(a) ? sb_fail(err, SB_ENOMEM, "no memory for an authorization rule") : SB_OK;
@@ -366,8 +377,9 @@ out:
     return rc;
 }
 
-enum sb_err ns_rule_regenerate(struct engine *e, const char *ns, const char *entity, const char *name, int which, const char *key,
-                               struct sb_arena *a, struct auth_rule *ret, struct sb_error *err)
+enum sb_err ns_rule_regenerate(struct engine *e, const char *ns, const char *entity, const char *name,
+                               int which, const char *key, struct sb_arena *a, struct auth_rule *ret,
+                               struct sb_error *err)
 {
     enum sb_err rc;
     char made[NS_RULE_KEY_MAX];
@@ -409,8 +421,8 @@ static void publish_rule_delete(void *arg)
     engine_unlock(c->e);
 }
 
-enum sb_err ns_rule_delete(struct engine *e, const char *ns, const char *entity, const char *name, bool *ret_existed,
-                           struct sb_error *err)
+enum sb_err ns_rule_delete(struct engine *e, const char *ns, const char *entity, const char *name,
+                           bool *ret_existed, struct sb_error *err)
 {
     enum sb_err rc;
     struct rule_call c = {.e = e, .ns = ns, .row = {.entity = entity ? entity : "", .name = name}};
@@ -462,7 +474,8 @@ static bool covers(const char *prefix, const char *path)
     size_t n = strcspn(prefix, "?");
     while (n > 0 && prefix[n - 1] == '/')
         n--;
-    return n == 0 || (strlen(path) >= n && text_ieqn(prefix, path, n) && (path[n] == '\0' || path[n] == '/' || path[n] == '?'));
+    return n == 0 || (strlen(path) >= n && text_ieqn(prefix, path, n) &&
+                      (path[n] == '\0' || path[n] == '/' || path[n] == '?'));
 }
 
 /* The hex digits of every %XX in one case; 0 leaves the text as it is. */
@@ -516,15 +529,16 @@ static unsigned sas_rights(struct engine *e, struct ns *n, const struct sas *s)
         /* An entity's rule signs for that entity alone. */
         if (r->entity[0] != '\0' && (!covers(r->entity, s->path) || !covers(r->entity, s->sr_path)))
             continue;
-        if (open_keys(e, r, NULL) == SB_OK &&
-            (signed_by(r->primary, s->sr_raw, s->se, s->sig) || signed_by(r->secondary, s->sr_raw, s->se, s->sig)))
+        if (open_keys(e, r, NULL) == SB_OK && (signed_by(r->primary, s->sr_raw, s->se, s->sig) ||
+                                               signed_by(r->secondary, s->sr_raw, s->se, s->sig)))
             return r->rights;
     }
     return 0;
 }
 
-enum sb_err ns_sas_verify(struct engine *e, const char *ns, const char *path, const char *sr_decoded, const char *sr_raw, const char *se,
-                          const char *skn, const char *sig, unsigned *ret_rights, struct sb_error *err)
+enum sb_err ns_sas_verify(struct engine *e, const char *ns, const char *path, const char *sr_decoded,
+                          const char *sr_raw, const char *se, const char *skn, const char *sig,
+                          unsigned *ret_rights, struct sb_error *err)
 {
     int64_t expiry;
     unsigned rights = 0;
@@ -534,7 +548,9 @@ enum sb_err ns_sas_verify(struct engine *e, const char *ns, const char *path, co
         return sb_fail(err, SB_EBADTOKEN, "MalformedToken: The token's expiry is not a time.");
     s.sr_path = sr_path(sr_decoded, ns);
     if (!s.sr_path || !covers(s.sr_path, path))
-        return sb_fail(err, SB_EBADTOKEN, "InvalidAudience: The authorization header contains a token with an invalid audience.");
+        return sb_fail(
+            err, SB_EBADTOKEN,
+            "InvalidAudience: The authorization header contains a token with an invalid audience.");
     engine_lock(e);
     struct ns *n = ns_find(e, ns);
     if (n) {
@@ -544,11 +560,15 @@ enum sb_err ns_sas_verify(struct engine *e, const char *ns, const char *path, co
     engine_unlock(e);
     if (rights == 0)
         return sb_fail(err, SB_EBADTOKEN, "InvalidSignature: The token has an invalid signature.");
-    /* 23: tokens follow the machine's clock. After the signature, so that nothing is told about a forged one. */
+    /* 23: tokens follow the machine's clock. After the signature, so that nothing is told about a forged one.
+     */
     if (expiry * 1000 <= engine_token_now(e))
-        return sb_fail(err, SB_EEXPIREDTOKEN, "ExpiredToken: The token is expired. Expiration time: '%s'.", se);
+        return sb_fail(err, SB_EEXPIREDTOKEN, "ExpiredToken: The token is expired. Expiration time: '%s'.",
+                       se);
     if (!local)
-        return sb_fail(err, SB_EBADTOKEN, "LocalAuthDisabled: Authorization failed because SAS authentication has been disabled for the namespace.");
+        return sb_fail(err, SB_EBADTOKEN,
+                       "LocalAuthDisabled: Authorization failed because SAS authentication has been disabled "
+                       "for the namespace.");
     *ret_rights = rights;
     return SB_OK;
 }

@@ -1,5 +1,6 @@
 /*
- * poller.c: when namespaces are polled, and by how many threads (semantics 7, 13). What a poll does is in poller_pass.c.
+ * poller.c: when namespaces are polled, and by how many threads (semantics 7, 13). What a poll does is in
+ * poller_pass.c.
  *
  * Threads exist while there is a round to run, never longer: an idle emulator holds none.
  */
@@ -32,7 +33,8 @@ static void publish(void *arg)
     pass_publish(arg);
 }
 
-/* Only the times of a poll that found everything as it was: nothing for the database, nothing for the sb thread. */
+/* Only the times of a poll that found everything as it was: nothing for the database, nothing for the sb
+ * thread. */
 static void note_times(struct pass *p)
 {
     engine_lock(p->e);
@@ -44,7 +46,8 @@ static void note_times(struct pass *p)
     engine_unlock(p->e);
 }
 
-/* The emulator itself failed: the namespace waits for its next poll as what it is, and nobody waits for the first one. */
+/* The emulator itself failed: the namespace waits for its next poll as what it is, and nobody waits for the
+ * first one. */
 static void give_up(struct engine *e, int64_t id)
 {
     engine_lock(e);
@@ -58,7 +61,8 @@ static void give_up(struct engine *e, int64_t id)
 }
 
 /* With the namespace's turn. */
-static enum sb_err poll_claimed(struct pass *p, struct engine *e, int64_t id, struct sb_arena *a, struct sb_error *err)
+static enum sb_err poll_claimed(struct pass *p, struct engine *e, int64_t id, bool hurried,
+                                struct sb_arena *a, struct sb_error *err)
 {
     enum sb_err rc;
     struct ns_record r;
@@ -66,7 +70,7 @@ static enum sb_err poll_claimed(struct pass *p, struct engine *e, int64_t id, st
     SB_TRY(ns_record_get(e, id, NULL, a, &found, &r, err));
     if (!found || !r.v.encrypted)
         return SB_OK;
-    pass_begin(p, e, a, &r);
+    pass_begin(p, e, a, &r, hurried);
     SB_TRY(pass_probe(p, err));
     SB_TRY(pass_decide(p, err));
     if (p->changed || p->ring || p->d.drop_root || p->first || p->d.status != p->live)
@@ -79,12 +83,14 @@ out:
     return rc;
 }
 
-static enum sb_err copy_changes(const struct pass *p, struct sb_arena *a, struct poll_change **ret, size_t *ret_n, struct sb_error *err)
+static enum sb_err copy_changes(const struct pass *p, struct sb_arena *a, struct poll_change **ret,
+                                size_t *ret_n, struct sb_error *err)
 {
     struct poll_change *c = ARENA_ARRAY(a, struct poll_change, p->changes_n + 1);
     for (size_t i = 0; c && i < p->changes_n; i++) {
         const struct poll_change *f = &p->changes[i];
-        c[i] = (struct poll_change){arena_strdup(a, f->ns), arena_strdup(a, f->key), f->what, arena_strdup(a, f->version), f->code};
+        c[i] = (struct poll_change){arena_strdup(a, f->ns), arena_strdup(a, f->key), f->what,
+                                    arena_strdup(a, f->version), f->code};
     }
     if (arena_failed(a))
         return sb_fail(err, SB_ENOMEM, "no memory for a poll");
@@ -93,9 +99,9 @@ static enum sb_err copy_changes(const struct pass *p, struct sb_arena *a, struct
     return SB_OK;
 }
 
-/* ret NULL: nobody wants to know. */
-static enum sb_err poll_one(struct engine *e, int64_t id, struct sb_arena *a, struct poll_change **ret, size_t *ret_n,
-                            struct sb_error *err)
+/* ret NULL: nobody wants to know. hurried: see pass_begin. */
+static enum sb_err poll_one(struct engine *e, int64_t id, bool hurried, struct sb_arena *a,
+                            struct poll_change **ret, size_t *ret_n, struct sb_error *err)
 {
     enum sb_err rc;
     struct sb_arena *own = arena_new(PASS_ARENA_MAX);
@@ -105,7 +111,7 @@ static enum sb_err poll_one(struct engine *e, int64_t id, struct sb_arena *a, st
     } else if (!ns_claim(e, id)) {
         rc = SB_OK; /* deleted meanwhile */
     } else {
-        rc = poll_claimed(p, e, id, own, err);
+        rc = poll_claimed(p, e, id, hurried, own, err);
         if (rc != SB_OK)
             give_up(e, id);
         ns_release(e, id);
@@ -130,7 +136,8 @@ struct round {
     struct engine *e;
     struct result *todo; /* in id order */
     size_t n;
-    bool wanted; /* changes are asked for */
+    bool wanted;  /* changes are asked for */
+    bool hurried; /* see pass_begin */
     atomic_size_t next;
     pthread_mutex_t lock;
     enum sb_err rc; /* the first failure */
@@ -140,11 +147,11 @@ struct round {
 static enum sb_err poll_into(struct round *r, struct result *t, struct sb_error *err)
 {
     if (!r->wanted)
-        return poll_one(r->e, t->id, NULL, NULL, NULL, err);
+        return poll_one(r->e, t->id, r->hurried, NULL, NULL, NULL, err);
     t->a = arena_new(PASS_ARENA_MAX);
     if (!t->a)
         return sb_fail(err, SB_ENOMEM, "no memory for a poll");
-    enum sb_err rc = poll_one(r->e, t->id, t->a, &t->changes, &t->n, err);
+    enum sb_err rc = poll_one(r->e, t->id, r->hurried, t->a, &t->changes, &t->n, err);
     if (t->n == 0) {
         arena_free(t->a);
         t->a = NULL;
@@ -305,14 +312,14 @@ void poller_start_first(struct engine *e)
 
 /* ---- polls on demand ---- */
 
-enum sb_err poller_poll(struct engine *e, int64_t ns_id, struct sb_arena *a, struct poll_change **ret, size_t *ret_n,
-                        struct sb_error *err)
+enum sb_err poller_poll(struct engine *e, int64_t ns_id, struct sb_arena *a, struct poll_change **ret,
+                        size_t *ret_n, struct sb_error *err)
 {
     if (!enter(e->poller))
         return sb_fail(err, SB_EUNAVAILABLE, "The emulator is stopping.");
     struct poll_change *changes = NULL;
     size_t n = 0;
-    enum sb_err rc = poll_one(e, ns_id, a, &changes, &n, err);
+    enum sb_err rc = poll_one(e, ns_id, false, a, &changes, &n, err);
     leave(e->poller);
     timeline_poke(e);
     if (rc == SB_OK) {
@@ -323,8 +330,8 @@ enum sb_err poller_poll(struct engine *e, int64_t ns_id, struct sb_arena *a, str
 }
 
 /* The changes of a round, one behind the other. */
-static enum sb_err join_changes(const struct round *r, struct sb_arena *a, struct poll_change **ret, size_t *ret_n,
-                                struct sb_error *err)
+static enum sb_err join_changes(const struct round *r, struct sb_arena *a, struct poll_change **ret,
+                                size_t *ret_n, struct sb_error *err)
 {
     size_t total = 0;
     for (size_t i = 0; i < r->n; i++)
@@ -333,8 +340,8 @@ static enum sb_err join_changes(const struct round *r, struct sb_arena *a, struc
     for (size_t i = 0, at = 0; all && i < r->n; i++) {
         for (size_t k = 0; k < r->todo[i].n; k++) {
             const struct poll_change *f = &r->todo[i].changes[k];
-            all[at++] =
-                (struct poll_change){arena_strdup(a, f->ns), arena_strdup(a, f->key), f->what, arena_strdup(a, f->version), f->code};
+            all[at++] = (struct poll_change){arena_strdup(a, f->ns), arena_strdup(a, f->key), f->what,
+                                             arena_strdup(a, f->version), f->code};
         }
     }
     if (arena_failed(a))
@@ -344,8 +351,8 @@ static enum sb_err join_changes(const struct round *r, struct sb_arena *a, struc
     return SB_OK;
 }
 
-static enum sb_err poll_named(struct engine *e, const char *name, struct sb_arena *a, struct poll_change **ret, size_t *ret_n,
-                              struct sb_error *err)
+static enum sb_err poll_named(struct engine *e, const char *name, struct sb_arena *a,
+                              struct poll_change **ret, size_t *ret_n, struct sb_error *err)
 {
     engine_lock(e);
     const struct ns *n = ns_find(e, name);
@@ -356,8 +363,8 @@ static enum sb_err poll_named(struct engine *e, const char *name, struct sb_aren
     return poller_poll(e, id, a, ret, ret_n, err);
 }
 
-enum sb_err poller_poll_all(struct engine *e, const char *name, struct sb_arena *a, struct poll_change **ret, size_t *ret_n,
-                            struct sb_error *err)
+enum sb_err poller_poll_all(struct engine *e, const char *name, struct sb_arena *a, struct poll_change **ret,
+                            size_t *ret_n, struct sb_error *err)
 {
     enum sb_err rc;
     struct pick k = {.due = INT64_MAX};
@@ -409,7 +416,7 @@ enum sb_err poller_run_due(struct engine *e, int64_t now, struct sb_error *err)
     if (!enter(e->poller))
         return SB_OK;
     SB_TRY(pick(e, &k, err));
-    struct round r = {.e = e, .todo = k.list, .n = k.n};
+    struct round r = {.e = e, .todo = k.list, .n = k.n, .hurried = true};
     /* A clock that somebody moves shows the order of things; on a running one they had better be quick. */
     run_round(&r, !clock_is_manual(e->clock));
     if (r.rc != SB_OK)

@@ -18,18 +18,17 @@ static enum key_action decide_key(const struct probe *p, bool root)
         if (root)
             return hidden ? KEY_RESTORE_UPDATE : KEY_UPDATE;
         return hidden ? KEY_KEEP : KEY_REVOKE;
-    case PROBE_REVOKED:
-        return hidden ? KEY_KEEP : KEY_REVOKE; /* 9 */
+    case PROBE_REVOKED: return hidden ? KEY_KEEP : KEY_REVOKE; /* 9 */
     case PROBE_UNREACHABLE:
-    default:
-        return hidden ? KEY_KEEP : KEY_UNREACHABLE; /* 8, last row */
+    default: return hidden ? KEY_KEEP : KEY_UNREACHABLE; /* 8, last row */
     }
 }
 
 /* Does the key carry the namespace after this? */
 static bool carries(const struct probe *p, enum key_action a)
 {
-    return a == KEY_UPDATE || a == KEY_RESTORE || a == KEY_RESTORE_UPDATE || (a == KEY_KEEP && p->before != NSKEY_REVOKED);
+    return a == KEY_UPDATE || a == KEY_RESTORE || a == KEY_RESTORE_UPDATE ||
+           (a == KEY_KEEP && p->before != NSKEY_REVOKED);
 }
 
 struct decision poller_decide(const struct probe *p, size_t n, enum ns_status before, bool root_cached)

@@ -1,11 +1,15 @@
 /*
- * poller_pass.c: the probes of one namespace's customer keys, and what is written and published of them (semantics 6-16).
+ * poller_pass.c: the probes of one namespace's customer keys, and what is written and published of them
+ * (semantics 6-16).
  */
 #include "server/engine/poller_pass.h"
+#include "crypto/digest.h"
 #include "crypto/rng.h"
+#include "server/base/log.h"
 #include "server/base/text.h"
 #include "server/engine/broker.h"
 #include "server/engine/events.h"
+#include "server/engine/rbac.h"
 #include "server/engine/timeline.h"
 #include "server/engine/vault.h"
 
@@ -22,8 +26,9 @@ enum refusal {
 static const struct {
     enum sb_err code;
     enum refusal means;
-    const char *text; /* of the log, in the style of the one that is documented: "Key not found: NAME/VERSION" */
-    int code_logged;  /* 0: what the vault's answer says */
+    const char
+        *text; /* of the log, in the style of the one that is documented: "Key not found: NAME/VERSION" */
+    int code_logged; /* 0: what the vault's answer says */
 } refusals[] = {
     {SB_EKEYNOTFOUND, REFUSED_GONE, "Key not found", 0},
     {SB_EKEYDELETED, REFUSED_GONE, "Key not found", 0},
@@ -58,16 +63,17 @@ static const char *key_text(struct pass *p, const struct nskey *k, const char *t
     return arena_printf(p->a, "%s: %s/%s", text, k->key_name, version ? version : k->wrapped_version);
 }
 
-/* Keeps the first refusal of key i (its code is the one logged) and tells what it means. An error that is no refusal but the
- * emulator's own comes back as it is. */
-static enum sb_err refused(struct pass *p, size_t i, const struct sb_error *why, const char *version, enum refusal *ret,
-                           struct sb_error *err)
+/* Keeps the first refusal of key i (its code is the one logged) and tells what it means. An error that is no
+ * refusal but the emulator's own comes back as it is. */
+static enum sb_err refused(struct pass *p, size_t i, const struct sb_error *why, const char *version,
+                           enum refusal *ret, struct sb_error *err)
 {
     for (size_t r = 0; r < SB_ARRAY_LEN(refusals); r++) {
         if (refusals[r].code != why->code)
             continue;
         if (!p->f[i].message) {
-            p->f[i].code = refusals[r].code_logged ? refusals[r].code_logged : vault_http_status(why->code);
+            int answered = why->status ? why->status : vault_http_status(why->code);
+            p->f[i].code = refusals[r].code_logged ? refusals[r].code_logged : answered;
             p->f[i].message = key_text(p, &p->keys[i], refusals[r].text, version);
         }
         *ret = refusals[r].means;
@@ -77,7 +83,8 @@ static enum sb_err refused(struct pass *p, size_t i, const struct sb_error *why,
 }
 
 /* A refusal that ends the probe of a key. */
-static enum sb_err conclude(struct pass *p, size_t i, const struct sb_error *why, const char *version, struct sb_error *err)
+static enum sb_err conclude(struct pass *p, size_t i, const struct sb_error *why, const char *version,
+                            struct sb_error *err)
 {
     static const enum probe_finding findings[] = {
         [REFUSED_ACCESS] = PROBE_REVOKED,
@@ -95,9 +102,9 @@ static enum sb_err conclude(struct pass *p, size_t i, const struct sb_error *why
 
 /* ---- probes ---- */
 
-void pass_begin(struct pass *p, struct engine *e, struct sb_arena *a, const struct ns_record *r)
+void pass_begin(struct pass *p, struct engine *e, struct sb_arena *a, const struct ns_record *r, bool hurried)
 {
-    *p = (struct pass){.e = e, .a = a, .r = *r, .now = engine_now(e)};
+    *p = (struct pass){.e = e, .a = a, .r = *r, .now = engine_now(e), .hurried = hurried};
     p->n = SB_MIN(r->v.keys_n, (size_t)NS_KEYS_MAX);
     for (size_t i = 0; i < p->n; i++)
         p->keys[i] = r->v.keys[i];
@@ -136,38 +143,75 @@ static bool keep_root(struct pass *p, struct cmem_key *root)
     return right;
 }
 
+/* Is there something of a moment ago, and can it not be otherwise by now? */
+static bool proof_holds(const struct pass *p)
+{
+    const struct ns_proof *f = &p->proof;
+    return p->hurried && p->root_cached && f->mono != 0 &&
+           clock_monotonic() - f->mono < p->e->cfg.poll_interval_ms && f->epoch == rbac_epoch(p->e);
+}
+
+/* Was this wrap of key i opened then? */
+static bool proved(const struct pass *p, size_t i, const uint8_t digest[32])
+{
+    return proof_holds(p) && i < p->proof.n && memcmp(p->proof.wraps[i], digest, 32) == 0;
+}
+
+/* The wrap opens to the namespace's root key: by the private operation, or by proof. */
+static enum sb_err open_wrap(struct pass *p, size_t i, const struct vault_caller *c, struct sb_error *why)
+{
+    enum sb_err rc;
+    const struct nskey *k = &p->keys[i];
+    struct cmem_key *root = NULL;
+    uint8_t digest[32];
+    digest_sha256(k->wrapped.p, k->wrapped.n, digest);
+    if (proved(p, i, digest)) {
+        p->reproved = true;
+        return vkey_service_unwrap_again(p->e, c, k->vault, k->key_name, k->wrapped_version, why);
+    }
+    SB_TRY(vkey_service_unwrap(p->e, c, k->vault, k->key_name, k->wrapped_version, k->wrapped, &root, why));
+    if (!keep_root(p, root))
+        return sb_fail(why, SB_ETAMPER, "the key that was unwrapped is not the namespace's");
+    memcpy(p->fresh_proof.wraps[i], digest, sizeof digest);
+    p->fresh_proof.who = p->f[i].who;
+out:
+    return rc;
+}
+
 /* The identity behind key i; entries of a namespace name the same one, so it is asked for once. */
 static enum sb_err find_identity(struct pass *p, size_t i, struct sb_error *err)
 {
-    enum sb_err rc = SB_OK;
-    const char *mine = p->keys[i].identity;
-    for (size_t k = 0; k < i; k++) {
-        const char *other = p->keys[k].identity;
-        if (!p->f[k].fresh && (mine && other ? text_ieq(mine, other) : mine == other)) {
-            p->f[i].who = p->f[k].who;
-            p->f[i].has_who = p->f[k].has_who;
-            return SB_OK;
-        }
+    enum sb_err rc;
+    struct pass_key *f = &p->f[i];
+    const char *oid = ns_key_oid(&p->r.v, &p->keys[i]);
+    if (!oid)
+        return SB_OK;
+    const struct principal *known = proof_holds(p) && text_ieq(p->proof.who.oid, oid) ? &p->proof.who : NULL;
+    for (size_t k = 0; k < i && !known; k++)
+        if (p->f[k].has_who && text_ieq(p->f[k].who.oid, oid))
+            known = &p->f[k].who;
+    if (known) {
+        f->who = *known;
+        f->has_who = true;
+        return SB_OK;
     }
-    SB_TRY(ns_key_principal(p->e, &p->r.v, &p->keys[i], &p->f[i].has_who, &p->f[i].who, err));
+    SB_TRY(directory_principal(p->e, oid, &f->has_who, &f->who, err));
 out:
     return rc;
 }
 
 /* Unwraps the stored blob with the version that wrapped it. *ret_more: the probe goes on. */
-static enum sb_err probe_wrap(struct pass *p, size_t i, const struct vault_caller *c, bool *ret_more, struct sb_error *err)
+static enum sb_err probe_wrap(struct pass *p, size_t i, const struct vault_caller *c, bool *ret_more,
+                              struct sb_error *err)
 {
     enum sb_err rc = SB_OK;
     const struct nskey *k = &p->keys[i];
-    struct cmem_key *root = NULL;
     enum refusal means;
     struct sb_error why;
     *ret_more = true;
-    if (vkey_service_unwrap(p->e, c, k->vault, k->key_name, k->wrapped_version, k->wrapped, &root, &why) == SB_OK) {
-        p->probes[i].opened = keep_root(p, root);
-        if (p->probes[i].opened)
-            return SB_OK;
-        sb_fail(&why, SB_ETAMPER, "the key that was unwrapped is not the namespace's");
+    if (open_wrap(p, i, c, &why) == SB_OK) {
+        p->probes[i].opened = true;
+        return SB_OK;
     }
     SB_TRY(refused(p, i, &why, k->wrapped_version, &means, err));
     /* 14: an old version that is disabled does not end it; 16: one that is gone does. */
@@ -194,14 +238,16 @@ static enum sb_err probe_key(struct pass *p, size_t i, struct sb_error *err)
         return conclude(p, i, &why, pinned(k), err);
     }
     struct vault_caller c = caller(p, &f->who);
-    if (vkey_service_get(p->e, &c, k->vault, k->key_name, pinned(k) ? pinned(k) : "", p->a, &vk, &why) != SB_OK)
+    if (vkey_service_get(p->e, &c, k->vault, k->key_name, pinned(k) ? pinned(k) : "", p->a, &vk, &why) !=
+        SB_OK)
         return conclude(p, i, &why, pinned(k), err);
     f->current = vk.version;
     SB_TRY(probe_wrap(p, i, &c, &more, err));
     if (!more)
         return SB_OK;
     bool same = text_ieq(vk.version, k->wrapped_version);
-    /* What unwrapKey has just proved of the wrapping version is asked of the current one, when it is another. */
+    /* What unwrapKey has just proved of the wrapping version is asked of the current one, when it is another.
+     */
     if (!same && vkey_service_check(p->e, &c, k->vault, k->key_name, vk.version, VPERM_UNWRAP, &why) != SB_OK)
         return conclude(p, i, &why, vk.version, err);
     if (vkey_service_check(p->e, &c, k->vault, k->key_name, vk.version, VPERM_WRAP, &why) != SB_OK)
@@ -214,6 +260,9 @@ out:
 enum sb_err pass_probe(struct pass *p, struct sb_error *err)
 {
     enum sb_err rc = SB_OK;
+    ns_proof_get(p->e, p->r.v.id, &p->proof);
+    /* Before the first look: what changes meanwhile makes the proof void. */
+    p->fresh_proof = (struct ns_proof){.mono = clock_monotonic(), .epoch = rbac_epoch(p->e), .n = p->n};
     for (size_t i = 0; i < p->n; i++) {
         p->probes[i].before = p->keys[i].state;
         if (p->f[i].fresh) {
@@ -223,6 +272,8 @@ enum sb_err pass_probe(struct pass *p, struct sb_error *err)
             SB_TRY(probe_key(p, i, err));
         }
     }
+    if (!p->reproved)
+        ns_proof_keep(p->e, p->r.v.id, &p->fresh_proof);
 out:
     return rc;
 }
@@ -237,7 +288,8 @@ enum sb_err pass_open(struct pass *p, const struct nskey *k, struct sb_error *er
     if (!found)
         return SB_OK;
     struct vault_caller c = caller(p, &who);
-    if (vkey_service_unwrap(p->e, &c, k->vault, k->key_name, k->wrapped_version, k->wrapped, &root, NULL) == SB_OK)
+    if (vkey_service_unwrap(p->e, &c, k->vault, k->key_name, k->wrapped_version, k->wrapped, &root, NULL) ==
+        SB_OK)
         (void)keep_root(p, root);
 out:
     return rc;
@@ -245,7 +297,8 @@ out:
 
 /* ---- decision ---- */
 
-/* Wraps again where the decision says so. *ret_again: a key turned out otherwise, so it has to be decided anew. */
+/* Wraps again where the decision says so. *ret_again: a key turned out otherwise, so it has to be decided
+ * anew. */
 static enum sb_err rewrap(struct pass *p, bool *ret_again, struct sb_error *err)
 {
     enum sb_err rc = SB_OK;
@@ -260,8 +313,8 @@ static enum sb_err rewrap(struct pass *p, bool *ret_again, struct sb_error *err)
             return sb_fail(err, SB_EINTERNAL, "namespace '%s' has lost its root key", p->r.v.name);
         struct vault_caller c = caller(p, &f->who);
         struct sb_error why;
-        if (vkey_service_wrap(p->e, &c, p->keys[i].vault, p->keys[i].key_name, f->current, p->root, p->a, &f->rewrapped, &why) !=
-            SB_OK) {
+        if (vkey_service_wrap(p->e, &c, p->keys[i].vault, p->keys[i].key_name, f->current, p->root, p->a,
+                              &f->rewrapped, &why) != SB_OK) {
             SB_TRY(conclude(p, i, &why, f->current, err));
             *ret_again = true;
         }
@@ -270,7 +323,8 @@ out:
     return rc;
 }
 
-void pass_log(struct pass *p, const struct nskey *k, const char *op, int code, const char *version, const char *message)
+void pass_log(struct pass *p, const struct nskey *k, const char *op, int code, const char *version,
+              const char *message)
 {
     if (p->events_n == PASS_EVENTS_MAX)
         return;
@@ -348,7 +402,8 @@ static void apply(struct pass *p, size_t i)
     default:
         if (k->state == NSKEY_UNREACHABLE) {
             set_state(p, i, NSKEY_ACTIVE, 0, "");
-            pass_log(p, k, "unwrapKey", 0, k->wrapped_version, key_text(p, k, "Key can be reached again", NULL));
+            pass_log(p, k, "unwrapKey", 0, k->wrapped_version,
+                     key_text(p, k, "Key can be reached again", NULL));
             change(p, k->key_name, "reachable", k->wrapped_version, 0);
         } else if (k->state == NSKEY_REVOKED && f->message && k->code != f->code) {
             /* Still revoked, for another reason (16: the log says when a key is gone). */
@@ -375,7 +430,8 @@ enum sb_err pass_decide(struct pass *p, struct sb_error *err)
     p->changed = p->changed || p->d.store_status || p->events_n > 0;
     /* A first poll tells only what it changes in the record, not that the namespace has come up. */
     if (p->d.status != (p->first ? p->r.v.stored_status : p->live)) {
-        static const char *const names[] = {[NS_ACTIVE] = "Active", [NS_REVOKED] = "Revoked", [NS_UNREACHABLE] = "Unreachable"};
+        static const char *const names[] = {
+            [NS_ACTIVE] = "Active", [NS_REVOKED] = "Revoked", [NS_UNREACHABLE] = "Unreachable"};
         change(p, NULL, names[p->d.status], NULL, 0);
     }
     if (p->d.have_root && !p->root_cached)
@@ -451,24 +507,40 @@ void pass_publish(struct pass *p)
     engine_unlock(e);
 }
 
+/* What the timeline and the log call a change. */
+static const struct {
+    const char *what, *kind, *event;
+} tellings[] = {
+    {"rotated", "keyRotated", "key.rotated"},
+    {"revoked", "keyRevoked", "key.revoked"},
+    {"restored", "keyRestored", "key.restored"},
+    {"unreachable", "keyUnreachable", "key.unreachable"},
+    {"reachable", "keyReachable", "key.reachable"},
+    {"Active", "namespaceActive", "namespace.active"},
+    {"Revoked", "namespaceRevoked", "namespace.revoked"},
+    {"Unreachable", "namespaceUnreachable", "namespace.unreachable"},
+};
+
+static void tell(const struct pass *p, const struct poll_change *c)
+{
+    char code[16];
+    size_t i = 0;
+    while (strcmp(tellings[i].what, c->what) != 0)
+        i++;
+    if (!c->key) {
+        timeline_note(p->e, p->now, tellings[i].kind, "%s", c->ns);
+        log_event(LOG_INFO, tellings[i].event, "ns", c->ns, NULL);
+        return;
+    }
+    timeline_note(p->e, p->now, tellings[i].kind, "%s: %s/%s", c->ns, c->key, c->version);
+    (void)snprintf(code, sizeof code, "%d", c->code);
+    log_event(LOG_INFO, tellings[i].event, "ns", c->ns, "key", c->key, "version", c->version, "code", code,
+              NULL);
+}
+
 void pass_tell(const struct pass *p)
 {
-    struct engine *e = p->e;
-    timeline_note(e, p->now, "poll", "%s", p->r.v.name);
-    for (size_t i = 0; i < p->changes_n; i++) {
-        static const struct {
-            const char *what, *kind;
-        } kinds[] = {{"rotated", "keyRotated"},         {"revoked", "keyRevoked"},     {"restored", "keyRestored"},
-                     {"unreachable", "keyUnreachable"}, {"reachable", "keyReachable"}, {"Active", "namespaceActive"},
-                     {"Revoked", "namespaceRevoked"},   {"Unreachable", "namespaceUnreachable"}};
-        const struct poll_change *c = &p->changes[i];
-        for (size_t k = 0; k < SB_ARRAY_LEN(kinds); k++) {
-            if (strcmp(kinds[k].what, c->what) != 0)
-                continue;
-            if (c->key)
-                timeline_note(e, p->now, kinds[k].kind, "%s: %s/%s", c->ns, c->key, c->version);
-            else
-                timeline_note(e, p->now, kinds[k].kind, "%s", c->ns);
-        }
-    }
+    timeline_note(p->e, p->now, "poll", "%s", p->r.v.name);
+    for (size_t i = 0; i < p->changes_n; i++)
+        tell(p, &p->changes[i]);
 }

@@ -1,6 +1,7 @@
 /*
- * poller_pass.h: one look at the customer keys of one namespace, in steps, so that a poll and a PUT (which polls what it
- * keeps) share them. The caller holds the namespace's turn (ns_claim) from before the record is read to the end.
+ * poller_pass.h: one look at the customer keys of one namespace, in steps, so that a poll and a PUT (which
+ * polls what it keeps) share them. The caller holds the namespace's turn (ns_claim) from before the record is
+ * read to the end.
  *
  *     pass_begin -> pass_probe -> pass_decide     calls to the vault; nothing is changed yet
  *     pass_write                                  inside the transaction, with what else the caller writes
@@ -32,16 +33,19 @@ struct pass_key {
 struct pass {
     struct engine *e;
     struct sb_arena *a;
-    struct ns_record r; /* as stored */
+    struct ns_record r;             /* as stored */
     struct nskey keys[NS_KEYS_MAX]; /* from pass_decide on: as they will be */
     size_t n;
     bool replace; /* the caller writes the whole list itself */
     struct probe probes[NS_KEYS_MAX];
     struct pass_key f[NS_KEYS_MAX];
-    struct cmem_key *root; /* opened from a wrap, or given; NULL: none (yet) */
-    bool root_cached;      /* the namespace holds its root key in memory */
-    bool first;            /* it has not been polled since the start */
-    struct keyring *ring;  /* to be published; NULL: the namespace keeps what it has */
+    struct cmem_key *root;              /* opened from a wrap, or given; NULL: none (yet) */
+    bool root_cached;                   /* the namespace holds its root key in memory */
+    bool first;                         /* it has not been polled since the start */
+    bool hurried;                       /* time is being made to pass: proof counts */
+    struct ns_proof proof, fresh_proof; /* of earlier passes; of this one */
+    bool reproved;                      /* some wrap went by an earlier proof */
+    struct keyring *ring;               /* to be published; NULL: the namespace keeps what it has */
     struct decision d;
     enum ns_status live; /* what it was in memory */
     bool changed;        /* rows are to be written */
@@ -53,11 +57,18 @@ struct pass {
     size_t changes_n;
 };
 
-/* Takes the record's keys; the caller may then edit keys, n, f[].fresh. Texts live in a. */
-void pass_begin(struct pass *p, struct engine *e, struct sb_arena *a, const struct ns_record *r);
+/* Takes the record's keys; the caller may then edit keys, n, f[].fresh. Texts live in a.
+ *
+ * hurried: a poll of the timeline. When a clock is advanced by days, hundreds of polls a day fall due within
+ * a moment. A wrap that this process opened within the last interval of real time is not opened again then,
+ * as long as nothing in keyvault.db has changed since and the wrap is the same; permission, state, dates,
+ * faults and audit are looked at each time. */
+void pass_begin(struct pass *p, struct engine *e, struct sb_arena *a, const struct ns_record *r,
+                bool hurried);
 /* Asks the vault about every key that is not fresh. Fails only when the emulator itself does. Blocks. */
 SB_MUST enum sb_err pass_probe(struct pass *p, struct sb_error *err);
-/* Tries to open one stored wrap, whatever else its key would refuse (semantics 15: "opens"); leaves p->root NULL when it does not. */
+/* Tries to open one stored wrap, whatever else its key would refuse (semantics 15: "opens"); leaves p->root
+ * NULL when it does not. */
 SB_MUST enum sb_err pass_open(struct pass *p, const struct nskey *k, struct sb_error *err);
 /* Decides, wraps again what is to be wrapped again, and works out rows, log and ring. Blocks. */
 SB_MUST enum sb_err pass_decide(struct pass *p, struct sb_error *err);
@@ -67,7 +78,8 @@ SB_MUST enum sb_err pass_write_log(struct pass *p, struct tx *tx, struct sb_erro
 void pass_publish(struct pass *p);
 void pass_end(struct pass *p);
 /* One more row for the log; version and message may be NULL. */
-void pass_log(struct pass *p, const struct nskey *k, const char *op, int code, const char *version, const char *message);
+void pass_log(struct pass *p, const struct nskey *k, const char *op, int code, const char *version,
+              const char *message);
 /* Tells the timeline what has changed. */
 void pass_tell(const struct pass *p);
 

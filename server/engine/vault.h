@@ -153,6 +153,9 @@ SB_MUST enum sb_err vkey_verify(struct engine *e, const struct vault_caller *c, 
 SB_MUST enum sb_err vkey_service_get(struct engine *e, const struct vault_caller *c, const char *vault, const char *name, const char *version, struct sb_arena *a, struct vkey *ret, struct sb_error *err);
 /* unwrapKey / wrapKey with RSA-OAEP-256; the root key stays in its handle. */
 SB_MUST enum sb_err vkey_service_unwrap(struct engine *e, const struct vault_caller *c, const char *vault, const char *name, const char *version, struct sb_blob wrapped, struct cmem_key **ret, struct sb_error *err);
+/* All of unwrapKey but the private operation: permission, state, faults, audit. For a blob that this process has opened already, while nothing has
+ * changed in keyvault.db since (rbac_epoch), so that a day of polls can pass in a moment. */
+SB_MUST enum sb_err vkey_service_unwrap_again(struct engine *e, const struct vault_caller *c, const char *vault, const char *name, const char *version, struct sb_error *err);
 SB_MUST enum sb_err vkey_service_wrap(struct engine *e, const struct vault_caller *c, const char *vault, const char *name, const char *version, const struct cmem_key *root, struct sb_arena *a, struct sb_blob *ret, struct sb_error *err);
 /* Would this operation be allowed on this version right now (permission, enabled, dates, key_ops, RSA)? Not a vault call: no fault, no audit. */
 SB_MUST enum sb_err vkey_service_check(struct engine *e, const struct vault_caller *c, const char *vault, const char *name, const char *version, enum vperm perm, struct sb_error *err);

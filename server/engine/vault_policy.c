@@ -273,7 +273,7 @@ out:
 /* ---- faults ---- */
 
 static enum sb_err check_fault(struct engine *e, const struct vault_caller *c, const struct vault *v,
-                               struct sb_error *err)
+                               int *ret_status, struct sb_error *err)
 {
     int status = 0;
     enum fault_kind kind = faults_hit(e, v->name, !c->service, &status);
@@ -293,7 +293,12 @@ static enum sb_err check_fault(struct engine *e, const struct vault_caller *c, c
     if (status == 429)
         return sb_fail(err, SB_ETHROTTLED,
                        "Request was not processed because too many requests were received.");
-    return sb_fail(err, SB_EUNAVAILABLE, "The key vault '%s' answered with status %d.", v->name, status);
+    enum sb_err rc =
+        sb_fail(err, SB_EUNAVAILABLE, "The key vault '%s' answered with status %d.", v->name, status);
+    *ret_status = status;
+    if (err != NULL)
+        err->status = status;
+    return rc;
 }
 
 /* ---- the frame around a call ---- */
@@ -315,7 +320,7 @@ enum sb_err vault_call_begin(struct vault_call *k, struct engine *e, const struc
         return sb_fail(err, SB_EBADPARAM, "The request URI contains an invalid name: %.200s", key);
     }
     SB_TRY(vault_find(e, vault, &k->v, err));
-    SB_TRY(check_fault(e, c, &k->v->v, err));
+    SB_TRY(check_fault(e, c, &k->v->v, &k->status, err));
     SB_TRY(vault_authorize(e, c, &k->v->v, k->op, key, err));
 out:
     return rc;
@@ -343,7 +348,7 @@ static void audit(const struct vault_call *k, enum sb_err rc)
                                 .identity = identity,
                                 .result =
                                     i < SB_ARRAY_LEN(answers) ? answers[i].result : "InternalServerError",
-                                .http_status = vault_http_status(rc)};
+                                .http_status = k->status != 0 ? k->status : vault_http_status(rc)};
     events_audit(k->e, &ev);
 }
 

@@ -132,6 +132,7 @@ struct vault_call {
     struct vault_snap *v;
     const char *key;
     char version[VKEY_VERSION_LEN + 1]; /* set by the operation when it knows */
+    int status;                         /* of the answer, where a fault asks for one; else 0 */
 };
 /* In this order: key name, vault, fault, tenant, firewall, permission. Always followed by vault_call_end. */
 SB_MUST enum sb_err vault_call_begin(struct vault_call *k, struct engine *e, const struct vault_caller *c,

@@ -41,18 +41,41 @@ out:
     return vault_call_end(&call, rc);
 }
 
-/* Permission, state and the opened key. */
-static enum sb_err open_for(struct vault_call *call, const char *name, const char *version,
-                            struct vkey_snap **k, struct pkey **key, struct sb_error *err)
+/* Permission and state. */
+static enum sb_err allow_for(struct vault_call *call, const char *name, const char *version,
+                             struct vkey_snap **k, struct sb_error *err)
 {
     enum sb_err rc;
     SB_TRY(find(call->e, &call->v->v, name, version, k, err));
     vault_call_version(call, (*k)->k.version);
     SB_TRY(vkey_allowed(call->op, &(*k)->k, engine_now(call->e) / 1000, err));
     SB_TRY(check_type(call->op, &(*k)->k, err));
+out:
+    return rc;
+}
+
+/* Permission, state and the opened key. */
+static enum sb_err open_for(struct vault_call *call, const char *name, const char *version,
+                            struct vkey_snap **k, struct pkey **key, struct sb_error *err)
+{
+    enum sb_err rc;
+    SB_TRY(allow_for(call, name, version, k, err));
     SB_TRY(vkey_open(call->e, *k, key, err));
 out:
     return rc;
+}
+
+enum sb_err vkey_service_unwrap_again(struct engine *e, const struct vault_caller *c, const char *vault,
+                                      const char *name, const char *version, struct sb_error *err)
+{
+    enum sb_err rc;
+    struct vault_call call;
+    struct vkey_snap *k = NULL;
+    SB_TRY(vault_call_begin(&call, e, c, VOP_UNWRAP, vault, name, err));
+    SB_TRY(allow_for(&call, name, version, &k, err));
+out:
+    vault_snap_unref(k);
+    return vault_call_end(&call, rc);
 }
 
 enum sb_err vkey_service_unwrap(struct engine *e, const struct vault_caller *c, const char *vault,

@@ -112,8 +112,8 @@ def bench_start(folder):
 
 
 def bench_send(folder):
-    bare = tool("bare_sqlite", folder)
-    bare_rate = bare["batch_rate"]
+    bare = tool("bare_sqlite", folder, 60000, 8192, 2048)
+    bare_rate = bare["rows_per_s"]
     figure("bare SQLite writer, batches of 32, 1 KiB", bare_rate, "rows/s")
     bus = Bus(folder)
     empty = tool("load", bus.e.https_port, bus.e.ready["ca"], "management.azure.com", "get", 32, SECONDS, "none", "/metadata/endpoints?api-version=2022-09-01")

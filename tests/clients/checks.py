@@ -17,9 +17,12 @@ class Suite:
         began = time.monotonic()
         try:
             yield
-        except Exception:
+        except Exception as e:
             self.failed += 1
-            print(f"FAILED {self.name}: {what}\n{traceback.format_exc()}", flush=True)
+            # The client's own frames say little: the line of the check and what was raised say most.
+            line = traceback.extract_tb(e.__traceback__)[1]
+            said = "".join(traceback.format_exception_only(e))
+            print(f"FAILED {self.name}: {what}\n  line {line.lineno}: {line.line}\n{said}", flush=True)
         else:
             self.passed += 1
             print(f"ok     {self.name}: {what} ({time.monotonic() - began:.1f} s)", flush=True)

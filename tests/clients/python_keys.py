@@ -3,13 +3,15 @@ long-running operations are waited for by the SDK's own pollers."""
 
 import datetime
 import hashlib
+import logging
 import os
 
 from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, ResourceNotFoundError
 from azure.identity import ClientSecretCredential
-from azure.keyvault.keys import KeyClient, KeyCurveName, KeyOperation, KeyType
+from azure.keyvault.keys import JsonWebKey, KeyClient, KeyCurveName, KeyOperation, KeyType
 from azure.keyvault.keys.crypto import EncryptionAlgorithm, KeyWrapAlgorithm, SignatureAlgorithm
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from checks import Suite, raises
 from harness import CLIENT, SECRET, TENANT
@@ -23,6 +25,7 @@ def sign_in(secret=SECRET):
                                   disable_instance_discovery=True)
 
 
+logging.disable()  # of the refusals that are asked for
 suite = Suite("python keys")
 client = KeyClient(VAULT, sign_in())
 KEY_TEXT = bytes(range(32))
@@ -110,15 +113,12 @@ with suite.check("sign in the vault, verify in the client, RSA and EC"):
 with suite.check("import a key that another program made; the vault's private part is that key's"):
     own = rsa.generate_private_key(65537, 2048)
     numbers, public = own.private_numbers(), own.public_key().public_numbers()
-    from azure.keyvault.keys import JsonWebKey
     as_bytes = lambda v: v.to_bytes((v.bit_length() + 7) // 8, "big")  # noqa: E731
     jwk = JsonWebKey(kty="RSA", key_ops=["encrypt", "decrypt"], n=as_bytes(public.n), e=as_bytes(public.e),
                      d=as_bytes(numbers.d), p=as_bytes(numbers.p), q=as_bytes(numbers.q), dp=as_bytes(numbers.dmp1),
                      dq=as_bytes(numbers.dmq1), qi=as_bytes(numbers.iqmp))
     imported = client.import_key("imported", jwk)
     assert imported.key.n == as_bytes(public.n) and imported.key.d is None
-    from cryptography.hazmat.primitives import hashes
-    from cryptography.hazmat.primitives.asymmetric import padding
     oaep = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
     sealed = own.public_key().encrypt(b"from outside", oaep)
     opened = client.get_cryptography_client("imported").decrypt(EncryptionAlgorithm.rsa_oaep_256, sealed)

@@ -20,6 +20,7 @@ import harness  # noqa: E402
 CLIENTS = os.environ.get("CLIENTS_DIR", os.path.join(ROOT, "build", "clients"))
 TIMEOUT = 300  # of one suite, in seconds
 PYTHON = os.path.join(CLIENTS, "venv", "bin", "python")
+NODE = os.path.join(CLIENTS, "node", "node_modules", ".bin", "node")
 
 
 def with_vault(story):
@@ -30,7 +31,12 @@ def with_vault(story):
 
 # name: (what to run, what must be there before), the slowest first
 SUITES = {
+    "az_vault": ([sys.executable, "-B", "az_vault.py"], None),
+    "az_bus": ([sys.executable, "-B", "az_bus.py"], None),
     "python_keys": ([PYTHON, "-B", "python_keys.py"], with_vault),
+    "python_management": ([PYTHON, "-B", "python_management.py"], None),
+    "tour": (["bash", "tour.sh"], None),
+    "node_keys": ([NODE, "node_keys.mjs"], with_vault),
 }
 
 

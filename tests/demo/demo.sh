@@ -150,7 +150,7 @@ show "3 messages sent"
 
 step "Look at the row on disk: nothing readable"
 control GET "/_emulator/at-rest/$ns/orders/1"
-jq -r '.blob' <<<"$body" | xxd -r -p >"$work/row"
+jq -r .sealed <<<"$body" | xxd -r -p >"$work/row"
 xxd "$work/row" | head -n 5 | while read -r l; do show "$l"; done
 grep -qa teapots "$work/row" && fail "plaintext in the row"
 for f in "$work"/data/*; do grep -qaE 'teapots|Fabrikam|order-1' "$f" && fail "plaintext in $f"; done

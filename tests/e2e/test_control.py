@@ -120,6 +120,7 @@ def test_faults(case):
     e.vault("GET", s.vault, "/keys/key1").expect(200)  # clients do not meet it
     e.restart()
     e.control("DELETE", "/_emulator/faults").expect(204)
+    e.poll(s.namespace)  # waits for the first poll after the start, which is the last one here: the hits below are ours
     for fault, status in (("throttle", 429), ("error", 503)):
         e.fault(s.vault, fault, scope="all", count=1)
         e.vault("GET", s.vault, "/keys/key1").expect(status)
@@ -129,7 +130,7 @@ def test_faults(case):
 
 def rows_in(path):
     import sqlite3
-    db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    db = sqlite3.connect(f"file:{path}?immutable=1", uri=True)  # leaves no file of its own
     try:
         tables = [r[0] for r in db.execute("SELECT name FROM sqlite_schema WHERE type='table' AND name NOT LIKE 'sqlite%'")]
         return {t: db.execute(f"SELECT count(*) FROM {t}").fetchone()[0] for t in tables}

@@ -347,7 +347,8 @@ def test_p25_nothing_points_to_an_old_version_after_a_rotation(case):
     s.e.restart()
     assert s.drain() == [(1, b"first")]
     assert status(s) == ACTIVE
-    assert [key for _, key, _ in s.audit(mark) if key.endswith(old)] == [f"key1/{old}"], "only our own change of it"
+    asked = s.audit(mark)
+    assert asked and not [key for _, key, _ in asked if key.endswith(old)], asked
 
 
 def test_p26_a_failed_decryption_destroys_nothing(case):

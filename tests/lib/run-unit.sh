@@ -1,13 +1,15 @@
-#!/bin/sh
-# run-unit.sh BINARY...: runs each unit test program; prints the failing ones' output; ends non-zero if any failed.
+#!/usr/bin/env bash
+# run-unit.sh BINARY…: runs the unit test programs two at a time; prints a line for each, and the output of those that failed.
 set -u
-fail=0
-for t in "$@"; do
-    if out=$("$t" 2>&1); then
-        printf '%s\n' "$out" | tail -n 1 | sed "s|^|${t##*/}: |"
+export CK_DEFAULT_TIMEOUT=${CK_DEFAULT_TIMEOUT:-120} # of one test, in seconds: sanitizers and busy machines are slow
+one() {
+    local out
+    if out=$("$1" 2>&1); then
+        printf '%s: %s\n' "${1##*/}" "$(tail -n 1 <<<"$out")"
     else
-        fail=1
-        printf 'FAILED %s\n%s\n' "$t" "$out"
+        printf 'FAILED %s\n%s\n' "$1" "$out"
+        return 1
     fi
-done
-exit $fail
+}
+export -f one
+printf '%s\0' "$@" | xargs -0 -P 2 -I{} bash -c 'one {}' || exit 1

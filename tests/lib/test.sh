@@ -1,5 +1,5 @@
 #!/bin/sh
-# test.sh MAKE: the unit tests, then the end-to-end tests; last, the totals as one line. Ends non-zero on any failure.
+# test.sh MAKE: the unit tests, the fuzz corpora, then the end-to-end tests; last, the totals as one line. Ends non-zero on any failure.
 set -u
 make=${1:-make}
 log=$(mktemp)
@@ -15,6 +15,7 @@ run() {
 }
 
 run unit
+run corpus
 run e2e
 # Check prints "100%: Checks: N, Failures: F, Errors: E" for each program, the end-to-end runner "N passed, N failed".
 awk -v fail="$fail" '

@@ -1,9 +1,11 @@
-/* ns_fixture.h: an engine with a vault of three keys, and short ways to make namespaces encrypted with them. */
+/* ns_fixture.h: an engine with a vault of three keys, and short ways to make namespaces encrypted with them.
+ */
 #ifndef SB_NS_FIXTURE_H
 #define SB_NS_FIXTURE_H
 
 #include <stdio.h>
 #include <stdlib.h>
+#include "server/base/log.h"
 #include "server/engine/amqpmsg.h"
 #include "server/engine/broker.h"
 #include "server/engine/ns.h"
@@ -27,6 +29,7 @@ static inline void world_open(const char *dir)
                                       .clients = fixture_clients,
                                       .clients_n = 1};
     bool found = false;
+    log_setup(LOG_ERROR, false);
     ck_assert_msg(engine_open(&cfg, NULL, &e, &err) == SB_OK, "%s", err.detail);
     ck_assert_int_eq(directory_principal(e, ENGINE_CLIENT_OID, &found, &client, &err), SB_OK);
     ck_assert(found);
@@ -40,10 +43,12 @@ static inline struct vault_caller me(void)
 
 static inline struct vkey_spec key_spec(const char *name)
 {
-    return (struct vkey_spec){.vault = VAULT, .name = name, .kty = "RSA", .enabled = -1, .nbf = -1, .exp = -1};
+    return (struct vkey_spec){
+        .vault = VAULT, .name = name, .kty = "RSA", .enabled = -1, .nbf = -1, .exp = -1};
 }
 
-/* Making RSA keys takes longer than all the rest: a few are made before the tests are forked, and imported in turn. */
+/* Making RSA keys takes longer than all the rest: a few are made before the tests are forked, and imported in
+ * turn. */
 #define POOL 6
 static struct pkey *pool[POOL];
 static size_t pool_next;
@@ -217,7 +222,8 @@ static inline void poll_now(const char *name)
 static inline bool changed_to(const char *key, const char *what)
 {
     for (size_t i = 0; i < changes_n; i++)
-        if (strcmp(changes[i].what, what) == 0 && (key == changes[i].key || (key && changes[i].key && strcmp(key, changes[i].key) == 0)))
+        if (strcmp(changes[i].what, what) == 0 &&
+            (key == changes[i].key || (key && changes[i].key && strcmp(key, changes[i].key) == 0)))
             return true;
     return false;
 }
@@ -228,7 +234,9 @@ static inline const char *record(void)
     char text[400] = "";
     for (size_t i = 0; i < view.keys_n; i++) {
         size_t at = strlen(text);
-        const char *mark = view.keys[i].state == NSKEY_REVOKED ? "-" : view.keys[i].state == NSKEY_UNREACHABLE ? "?" : "";
+        const char *mark = view.keys[i].state == NSKEY_REVOKED       ? "-"
+                           : view.keys[i].state == NSKEY_UNREACHABLE ? "?"
+                                                                     : "";
         snprintf(text + at, sizeof text - at, "%s%s%s", at ? " " : "", mark, view.keys[i].key_name);
     }
     return arena_strdup(arena, text);

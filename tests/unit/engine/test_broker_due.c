@@ -386,6 +386,8 @@ END_TEST
 
 Suite *unit_suite(void)
 {
+    pool_fill(); /* of the customer keys of one test */
+    atexit(pool_empty);
     Suite *s = suite_create("broker_due");
     TCase *t = tcase_create("due");
     tcase_add_checked_fixture(t, broker_up, world_down);

@@ -1,4 +1,5 @@
 /* test_broker_queue.c: queues as ARM sees them: defaults, limits and their sentences, what cannot change, lists. */
+#include <stddef.h>
 #include "tests/unit/engine/broker_fixture.h"
 
 START_TEST(test_queue__defaults)
@@ -46,45 +47,53 @@ START_TEST(test_queue__a_put_changes_what_it_names)
 }
 END_TEST
 
-/* One member set to a wrong value each. */
+/* One member set to a wrong value each: a number (64 bits wide, but for the count of deliveries) or a text. */
+#define AT(member) offsetof(struct queue_spec, member)
 static const struct {
-    struct queue_spec s;
-    const char *detail;
+    const char *name;
+    size_t number;
+    int64_t value;
+    size_t text_at;
+    const char *text, *detail;
 } wrong[] = {
-#define S .lock_ms = -1, .ttl_ms = -1, .dup_window_ms = -1, .idle_ms = -1, .max_mb = -1, .max_message_kb = -1, .max_delivery = -1, .dup = -1, \
-          .session = -1, .dead_letter_expired = -1, .batched = -1, .partitioning = -1, .express = -1
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Woverride-init"
-    {{.name = "w", S, .lock_ms = 300001}, "SubCode=40000. The supplied lock time exceeds the allowed maximum of '5' minutes."},
-    {{.name = "w", S, .lock_ms = 25 * DAY}, "Actual value was 25.00:00:00."},
-    {{.name = "w", S, .lock_ms = 0}, "LockDuration"},
-    {{.name = "w", S, .ttl_ms = 0}, "DefaultMessageTimeToLive"},
-    {{.name = "w", S, .dup_window_ms = 19999}, "DuplicateDetectionHistoryTimeWindow"},
-    {{.name = "w", S, .dup_window_ms = 8 * DAY}, "DuplicateDetectionHistoryTimeWindow"},
-    {{.name = "w", S, .idle_ms = 299999}, "AutoDeleteOnIdle"},
-    {{.name = "w", S, .max_delivery = 0}, "MaxDeliveryCount"},
-    {{.name = "w", S, .max_delivery = 2001}, "MaxDeliveryCount"},
-    {{.name = "w", S, .max_mb = 1000}, "The specified value 1000 is invalid. The property 'MaxSizeInMegabytes', must be one of the following values: 1024;"},
-    {{.name = "w", S, .max_message_kb = 256}, "The property value for 'MaxMessageSizeInKilobytes' must be between 1024 and 102400 when the namespace 'contoso-sb1' is using 'Premium' tier."},
-    {{.name = "w", S, .max_message_kb = 102401}, "MaxMessageSizeInKilobytes"},
-    {{.name = "w", S, .status = "Asleep"}, "Status"},
-    {{.name = "w", S, .forward_to = "nowhere"}, "SubCode=40400. The auto forwarding destination entity doesn't exist."},
-    {{.name = "w", S, .forward_dlq = "nowhere"}, "SubCode=40400."},
-    {{.name = "w", S, .forward_to = "W"}, "to itself"},
-    {{.name = "a b", S}, "contains character(s) that is not allowed by Service Bus."},
-    {{.name = "a$b", S}, "not allowed"},
-    {{.name = "/a", S}, "empty entity segment"},
-    {{.name = "a//b", S}, "empty entity segment"},
-    {{.name = "", S}, "1 to 260"},
-#pragma GCC diagnostic pop
-#undef S
+    {"w", AT(lock_ms), 300001, 0, NULL, "SubCode=40000. The supplied lock time exceeds the allowed maximum of '5' minutes."},
+    {"w", AT(lock_ms), 25 * DAY, 0, NULL, "Actual value was 25.00:00:00."},
+    {"w", AT(lock_ms), 0, 0, NULL, "LockDuration"},
+    {"w", AT(ttl_ms), 0, 0, NULL, "DefaultMessageTimeToLive"},
+    {"w", AT(dup_window_ms), 19999, 0, NULL, "DuplicateDetectionHistoryTimeWindow"},
+    {"w", AT(dup_window_ms), 8 * DAY, 0, NULL, "DuplicateDetectionHistoryTimeWindow"},
+    {"w", AT(idle_ms), 299999, 0, NULL, "AutoDeleteOnIdle"},
+    {"w", AT(max_delivery), 0, 0, NULL, "MaxDeliveryCount"},
+    {"w", AT(max_delivery), 2001, 0, NULL, "MaxDeliveryCount"},
+    {"w", AT(max_mb), 1000, 0, NULL,
+     "The specified value 1000 is invalid. The property 'MaxSizeInMegabytes', must be one of the following values: 1024;"},
+    {"w", AT(max_message_kb), 256, 0, NULL,
+     "The property value for 'MaxMessageSizeInKilobytes' must be between 1024 and 102400 when the namespace 'contoso-sb1' is using "
+     "'Premium' tier."},
+    {"w", AT(max_message_kb), 102401, 0, NULL, "MaxMessageSizeInKilobytes"},
+    {"w", 0, 0, AT(status), "Asleep", "Status"},
+    {"w", 0, 0, AT(forward_to), "nowhere", "SubCode=40400. The auto forwarding destination entity doesn't exist."},
+    {"w", 0, 0, AT(forward_dlq), "nowhere", "SubCode=40400."},
+    {"w", 0, 0, AT(forward_to), "W", "to itself"},
+    {"a b", 0, 0, 0, NULL, "contains character(s) that is not allowed by Service Bus."},
+    {"a$b", 0, 0, 0, NULL, "not allowed"},
+    {"/a", 0, 0, 0, NULL, "empty entity segment"},
+    {"a//b", 0, 0, 0, NULL, "empty entity segment"},
+    {"", 0, 0, 0, NULL, "1 to 260"},
 };
 
 START_TEST(test_queue__what_is_not_allowed)
 {
-    struct queue_spec s = wrong[_i].s;
+    struct queue_spec s = q_spec(wrong[_i].name);
     struct queue q;
-    s.ns = NS;
+    char *at = (char *)&s;
+    int deliveries = (int)wrong[_i].value;
+    if (wrong[_i].number == AT(max_delivery))
+        memcpy(at + AT(max_delivery), &deliveries, sizeof deliveries);
+    else if (wrong[_i].number)
+        memcpy(at + wrong[_i].number, &wrong[_i].value, sizeof(int64_t));
+    if (wrong[_i].text_at)
+        memcpy(at + wrong[_i].text_at, &wrong[_i].text, sizeof wrong[_i].text);
     ck_assert_int_eq(q_try(&s), SB_EENTITY);
     ck_detail(wrong[_i].detail);
     ck_assert_int_eq(broker_queue_get(e, NS, s.name, arena, &q, &err), SB_EGONE);

@@ -54,7 +54,8 @@ static enum sb_err run_seal(struct tx *tx, void *arg, struct sb_error *er)
     return rc == SB_OK && s->fail ? sb_fail(er, SB_ECONFLICT, "rolled back") : rc;
 }
 
-static struct sb_blob seal(struct keyring *r, int64_t entity, int64_t seq, enum seal_kind kind, const char *text)
+static struct sb_blob seal(struct keyring *r, int64_t entity, int64_t seq, enum seal_kind kind,
+                           const char *text)
 {
     struct seal s = {.r = r, .entity = entity, .seq = seq, .kind = kind, .text = text, .times = 1};
     buf_init(&s.out, 1u << 20);
@@ -64,7 +65,8 @@ static struct sb_blob seal(struct keyring *r, int64_t entity, int64_t seq, enum 
     return b;
 }
 
-static enum sb_err open_it(struct keyring *r, int64_t entity, int64_t seq, enum seal_kind kind, struct sb_blob b, const char *want)
+static enum sb_err open_it(struct keyring *r, int64_t entity, int64_t seq, enum seal_kind kind,
+                           struct sb_blob b, const char *want)
 {
     struct sb_blob plain;
     enum sb_err rc = keyring_open(r, entity, seq, kind, b, arena, &plain, &err);
@@ -77,7 +79,8 @@ static enum sb_err open_it(struct keyring *r, int64_t entity, int64_t seq, enum 
 
 START_TEST(test_keyring__opens_at_its_place_only)
 {
-    struct keyring *r = ring(ns_id, _i ? infra : NULL, 1, 0), *other = ring(ns_id + 1, _i ? infra : NULL, 1, 0);
+    struct keyring *r = ring(ns_id, _i ? infra : NULL, 1, 0),
+                   *other = ring(ns_id + 1, _i ? infra : NULL, 1, 0);
     struct sb_blob b = seal(r, 7, 9, SEAL_BODY, "hello");
     ck_assert_int_eq(open_it(r, 7, 9, SEAL_BODY, b, "hello"), SB_OK);
     ck_assert_int_eq(open_it(r, 8, 9, SEAL_BODY, b, ""), SB_ETAMPER);

@@ -1,6 +1,6 @@
 /*
- * test_ns.c: namespaces: names, life cycle, the rules of encryption (semantics 1-6, 15, 17), authorization rules and SAS.
- * Each test of a rule has its number in the name or above it.
+ * test_ns.c: namespaces: names, life cycle, the rules of encryption (semantics 1-6, 15, 17), authorization
+ * rules and SAS. Each test of a rule has its number in the name or above it.
  */
 #include "crypto/digest.h"
 #include "server/engine/ns_priv.h"
@@ -56,10 +56,23 @@ static const struct {
     const char *name;
     bool ok;
 } names[] = {
-    {"abcdef", true},      {"a-b-c-1", true},   {"Contoso1", true}, {"a2345678901234567890123456789012345678901234567890", true},
-    {"abcde", false},      {"1abcdef", false},  {"abcdef-", false}, {"a23456789012345678901234567890123456789012345678901", false},
-    {"abc_def", false},    {"abc.def", false},  {"-abcdef", false}, {"abcdef-sb", false},
-    {"abcdef-mgmt", false}, {"abc\xc3\xa9" "fg", false}, {"", false},
+    {"abcdef", true},
+    {"a-b-c-1", true},
+    {"Contoso1", true},
+    {"a2345678901234567890123456789012345678901234567890", true},
+    {"abcde", false},
+    {"1abcdef", false},
+    {"abcdef-", false},
+    {"a23456789012345678901234567890123456789012345678901", false},
+    {"abc_def", false},
+    {"abc.def", false},
+    {"-abcdef", false},
+    {"abcdef-sb", false},
+    {"abcdef-mgmt", false},
+    {"abc\xc3\xa9"
+     "fg",
+     false},
+    {"", false},
 };
 
 START_TEST(test_ns__names)
@@ -168,8 +181,10 @@ static const struct {
     int capacity, partitions;
     bool ok;
 } skus[] = {
-    {"Standard", NULL, -1, -1, true}, {"basic", NULL, -1, -1, true},   {"Premium", NULL, 16, 4, true}, {"Gold", NULL, -1, -1, false},
-    {"Premium", NULL, 3, -1, false},  {"Premium", NULL, -1, 3, false}, {"Premium", NULL, 0, -1, false}, {"Standard", "Premium", -1, -1, false},
+    {"Standard", NULL, -1, -1, true},       {"basic", NULL, -1, -1, true},
+    {"Premium", NULL, 16, 4, true},         {"Gold", NULL, -1, -1, false},
+    {"Premium", NULL, 3, -1, false},        {"Premium", NULL, -1, 3, false},
+    {"Premium", NULL, 0, -1, false},        {"Standard", "Premium", -1, -1, false},
     {"Premium", "Standard", -1, -1, false}, {"Standard", "Basic", -1, -1, true},
 };
 
@@ -199,7 +214,8 @@ static const char *make_uai(const char *name)
     struct uai u;
     bool created;
     ck_assert_int_eq(directory_group_put(e, SUB, "g", "westus", NULL, arena, &g, &created, &err), SB_OK);
-    ck_assert_msg(directory_uai_put(e, SUB, "g", name, "westus", NULL, arena, &u, &created, &err) == SB_OK, "%s", err.detail);
+    ck_assert_msg(directory_uai_put(e, SUB, "g", name, "westus", NULL, arena, &u, &created, &err) == SB_OK,
+                  "%s", err.detail);
     return u.id;
 }
 
@@ -236,7 +252,9 @@ START_TEST(test_ns__failed_put_takes_its_identity_back)
 {
     struct principal p;
     bool found;
-    const char *missing[] = {"/subscriptions/" SUB "/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/none"};
+    const char *missing[] = {
+        "/subscriptions/" SUB
+        "/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/none"};
     struct ns_spec s = ns_wanted(NS);
     s.identity = IDENTITY_BOTH;
     s.uais = missing;
@@ -244,7 +262,10 @@ START_TEST(test_ns__failed_put_takes_its_identity_back)
     refused(&s, SB_EBADREQUEST, "was not found");
     struct ns_spec k = with_keys(NS, "k1");
     refused(&k, SB_EBADREQUEST, "lacks the permission 'get' for key 'k1' of vault 'kv-one'");
-    ck_assert_int_eq(directory_find(e, "/subscriptions/" SUB "/resourceGroups/g/providers/Microsoft.ServiceBus/namespaces/" NS, &found, &p, &err),
+    ck_assert_int_eq(directory_find(e,
+                                    "/subscriptions/" SUB
+                                    "/resourceGroups/g/providers/Microsoft.ServiceBus/namespaces/" NS,
+                                    &found, &p, &err),
                      SB_OK);
     ck_assert(!found);
 }
@@ -274,7 +295,8 @@ START_TEST(test_ns__2_cannot_be_turned_off)
     encrypt_ns(NS, "k1");
     struct ns_spec s = ns_wanted(NS);
     refused(&s, SB_EBADREQUEST,
-            "Encryption properties are missing. Note: Once encryption has been enabled on a namespace, it cannot be disabled.");
+            "Encryption properties are missing. Note: Once encryption has been enabled on a namespace, it "
+            "cannot be disabled.");
     s = with_keys(NS, "k1");
     s.key_source = "Microsoft.ServiceBus";
     refused(&s, SB_EBADREQUEST, "must be 'Microsoft.KeyVault'");
@@ -311,12 +333,14 @@ START_TEST(test_ns__3_the_list)
         struct ns_spec s = with_keys(NS, bad[i].list);
         refused(&s, SB_EBADREQUEST, bad[i].text);
     }
-    struct nskey half[] = {{.key_name = "k1"}, {.vault_uri = VAULT_URI}, {.key_name = "", .vault_uri = VAULT_URI}};
+    struct nskey half[] = {
+        {.key_name = "k1"}, {.vault_uri = VAULT_URI}, {.key_name = "", .vault_uri = VAULT_URI}};
     for (size_t i = 0; i < SB_ARRAY_LEN(half); i++) {
         struct ns_spec s = with_keys(NS, "");
         s.keys = &half[i];
         s.keys_n = 1;
-        refused(&s, SB_EBADREQUEST, "All KeyVaultProperties must be specified as part of the Encryption object.");
+        refused(&s, SB_EBADREQUEST,
+                "All KeyVaultProperties must be specified as part of the Encryption object.");
     }
     struct ns_spec s = with_keys(NS, "");
     s.has_keys = false;
@@ -359,7 +383,8 @@ START_TEST(test_ns__4_vault_and_key)
         const char *list, *text;
     } bad[] = {
         {"none", "Key 'none' was not found in vault 'kv-one'"},
-        {"k1/00000000000000000000000000000000", "Key 'k1/00000000000000000000000000000000' was not found in vault 'kv-one'"},
+        {"k1/00000000000000000000000000000000",
+         "Key 'k1/00000000000000000000000000000000' was not found in vault 'kv-one'"},
         {"ec", "Key 'ec' of vault 'kv-one' is of type 'EC': it must be an RSA key."},
         {"sign-only", "does not permit the operation 'unwrapKey'"},
         {"off", "Key 'off' of vault 'kv-one' is disabled."},
@@ -382,7 +407,8 @@ START_TEST(test_ns__4_permissions_and_protection)
     static const struct {
         const char *permissions, *text;
     } missing[] = {
-        {"{\"keys\":[\"wrapKey\",\"unwrapKey\"]}", "system-assigned identity of the namespace lacks the permission 'get'"},
+        {"{\"keys\":[\"wrapKey\",\"unwrapKey\"]}",
+         "system-assigned identity of the namespace lacks the permission 'get'"},
         {"{\"keys\":[\"get\",\"unwrapKey\"]}", "lacks the permission 'wrapKey'"},
         {"{\"keys\":[\"get\",\"wrapKey\"]}", "lacks the permission 'unwrapKey'"},
     };
@@ -697,7 +723,10 @@ START_TEST(test_ns__15_plan)
     ns_plan_keys(have, have_n, sent, sent_n, none, &p);
     for (size_t i = 0; i < p.n; i++) {
         size_t at = strlen(got);
-        snprintf(got + at, sizeof got - at, "%s%s%s%s", at ? " " : "", p.fresh[i] ? "+" : p.keys[i].state == NSKEY_REVOKED ? "-" : "",
+        snprintf(got + at, sizeof got - at, "%s%s%s%s", at ? " " : "",
+                 p.fresh[i]                         ? "+"
+                 : p.keys[i].state == NSKEY_REVOKED ? "-"
+                                                    : "",
                  p.keys[i].key_name, p.keys[i].version && !p.keys[i].version[0] ? "/" : "");
         ck_assert_int_eq(p.keys[i].position, (int)i);
     }
@@ -787,7 +816,8 @@ START_TEST(test_ns__rules)
     ck_assert(!existed);
     ck_assert_int_eq(ns_rule_get(e, NS, "q", "send", arena, &b, &err), SB_OK);
     for (int i = 0; i < 11; i++)
-        ck_assert_int_eq(ns_rule_put(e, NS, NULL, arena_printf(arena, "r%d", i), RIGHT_SEND, arena, &b, &err), SB_OK);
+        ck_assert_int_eq(ns_rule_put(e, NS, NULL, arena_printf(arena, "r%d", i), RIGHT_SEND, arena, &b, &err),
+                         SB_OK);
     ck_assert_int_eq(ns_rule_put(e, NS, NULL, "one-more", RIGHT_SEND, arena, &b, &err), SB_ELIMIT);
 }
 END_TEST
@@ -834,7 +864,9 @@ START_TEST(test_ns__sas_resource)
         buf_init(&raw, 1000);
         ck_assert_int_eq(percent_encode(&raw, srs[at].sr), SB_OK);
         const char *sig = sign(at % 2 ? r.primary : r.secondary, buf_str(&raw), "9999999999");
-        ck_assert_int_eq(ns_sas_verify(e, NS, srs[at].path, srs[at].sr, buf_str(&raw), "9999999999", "S", sig, &rights, &err), srs[at].rc);
+        ck_assert_int_eq(ns_sas_verify(e, NS, srs[at].path, srs[at].sr, buf_str(&raw), "9999999999", "S", sig,
+                                       &rights, &err),
+                         srs[at].rc);
         ck_assert_uint_eq(rights, srs[at].rc == SB_OK ? RIGHT_SEND : 0);
         buf_done(&raw);
     }
@@ -845,7 +877,8 @@ START_TEST(test_ns__sas_signature)
 {
     struct auth_rule r, q;
     unsigned rights = 0;
-    const char *sr = "https://contoso-sb1.servicebus.windows.net/q", *up = "https%3A%2F%2Fcontoso-sb1.servicebus.windows.net%2Fq",
+    const char *sr = "https://contoso-sb1.servicebus.windows.net/q",
+               *up = "https%3A%2F%2Fcontoso-sb1.servicebus.windows.net%2Fq",
                *low = "https%3a%2f%2fcontoso-sb1.servicebus.windows.net%2fq", *se = "9999999999";
     struct ns_spec s = ns_wanted(NS);
     ns_ok(&s);
@@ -868,10 +901,11 @@ START_TEST(test_ns__sas_signature)
     ck_assert_int_eq(VERIFY("q/messages", up, se, "only-q", sign(q.primary, up, se)), SB_OK);
     ck_assert_uint_eq(rights, RIGHT_LISTEN);
     const char *all = "https%3A%2F%2Fcontoso-sb1.servicebus.windows.net";
-    ck_assert_int_eq(ns_sas_verify(e, NS, "q", "https://contoso-sb1.servicebus.windows.net", all, se, "only-q", sign(q.primary, all, se),
-                                   &rights, &err),
+    ck_assert_int_eq(ns_sas_verify(e, NS, "q", "https://contoso-sb1.servicebus.windows.net", all, se,
+                                   "only-q", sign(q.primary, all, se), &rights, &err),
                      SB_EBADTOKEN);
-    ck_assert_int_eq(ns_sas_verify(e, "none-there", "q", "https://none-there.servicebus.windows.net", up, se, "s", "x", &rights, &err),
+    ck_assert_int_eq(ns_sas_verify(e, "none-there", "q", "https://none-there.servicebus.windows.net", up, se,
+                                   "s", "x", &rights, &err),
                      SB_EBADTOKEN);
     s.disable_local_auth = 1;
     ns_ok(&s);

@@ -1,5 +1,6 @@
 /*
- * test_poller.c: what polls do, in an engine with a vault (semantics 7-16); the number of the rule is in each test's name.
+ * test_poller.c: what polls do, in an engine with a vault (semantics 7-16); the number of the rule is in each
+ * test's name.
  */
 #include <unistd.h>
 #include "server/engine/ns_priv.h"
@@ -77,6 +78,33 @@ START_TEST(test_poller__7_unchanged_writes_nothing)
     ck_assert_int_eq(count_audit("KeyUnwrap", &after), SB_OK);
     ck_assert_uint_eq(after - before, 2); /* but the vault's audit log tells of it */
     ck_assert_int_gt(events_last_id(e), events);
+}
+END_TEST
+
+/* Polls that fall due within a moment do not repeat the private operation, but look at all else each time. */
+START_TEST(test_poller__7_time_that_flies)
+{
+    size_t before, after;
+    encrypt_ns(NS, "k1 k2");
+    update_key("k1", "", -1, -1, NOW_S + 10 * INTERVAL / 1000);
+    ck_assert_int_eq(count_audit("KeyUnwrap", &before), SB_OK);
+    advance(9 * INTERVAL);
+    ck_assert_str_eq(record(), "k1 k2");
+    ck_assert_int_eq(count_audit("KeyUnwrap", &after), SB_OK);
+    ck_assert_uint_eq(after - before, 18);
+    advance(9 * INTERVAL);
+    ck_assert_str_eq(record(), "-k1 k2"); /* its date came, though nothing changed in the vault */
+    ck_assert_int_ge(view.keys[0].since_ms, START + 10 * INTERVAL);
+    ck_assert_int_le(view.keys[0].since_ms, START + 11 * INTERVAL);
+    set_fault(VAULT, FAULT_TIMEOUT, 1);
+    advance(INTERVAL);
+    ck_assert_int_eq(view.keys[0].code, 503);
+    make_key("k2");
+    advance(INTERVAL);
+    ck_assert_uint_eq(logged("wrapKey", "k2"), 2);
+    grant(VAULT, view.principal_id, "{\"keys\":[]}");
+    advance(INTERVAL);
+    ck_assert_int_eq(view.status, NS_REVOKED);
 }
 END_TEST
 
@@ -202,6 +230,23 @@ static void vault_back(void)
     ck_assert_msg(put(&s, NULL) == SB_OK, "%s", err.detail);
 }
 
+static void set_tenant(const char *tenant)
+{
+    struct vault v;
+    struct vault_spec s = spec(VAULT);
+    s.tenant = tenant;
+    s.has_policies = false;
+    ck_assert_msg(vault_patch(e, &s, arena, &v, &err) == SB_OK, "%s", err.detail);
+}
+static void other_tenant(void)
+{
+    set_tenant("77777777-0000-0000-0000-000000000000");
+}
+static void own_tenant(void)
+{
+    set_tenant(ENGINE_TENANT);
+}
+
 static const struct {
     const char *name;
     void (*take)(void), (*give)(void);
@@ -215,9 +260,11 @@ static const struct {
     {"firewall", close_firewall, trusted_services, 403, "The vault's firewall does not let it through: k1/"},
     {"deleted", gone, back, 404, "Key not found: k1/"},
     {"vault deleted", vault_gone, vault_back, 404, "Key vault not found: k1/"},
+    {"other tenant", other_tenant, own_tenant, 404, "Key vault not found: k1/"},
 };
 
-/* 8, 9, 11, 12 for every way to lose a key and to get it back; the message is there afterwards, with its number. */
+/* 8, 9, 11, 12 for every way to lose a key and to get it back; the message is there afterwards, with its
+ * number. */
 START_TEST(test_poller__8_to_12_lost_and_back)
 {
     struct broker_delivery first, again;
@@ -267,7 +314,8 @@ START_TEST(test_poller__8_pinned_and_not_yet_valid)
     poll_now(NS);
     ck_assert_str_eq(record(), "-pin"); /* wrapKey is refused though unwrapKey works */
     ck_assert_int_eq(view.keys[0].code, 403);
-    ck_assert_msg(text_starts(view.keys[0].message, "Key is not yet valid: pin/"), "%s", view.keys[0].message);
+    ck_assert_msg(text_starts(view.keys[0].message, "Key is not yet valid: pin/"), "%s",
+                  view.keys[0].message);
 }
 END_TEST
 
@@ -387,8 +435,9 @@ static void disk_setup(void)
 
 static void disk_teardown(void)
 {
-    static const char *const files[] = {"servicebus.db", "servicebus.db-wal", "servicebus.db-shm", "keyvault.db", "keyvault.db-wal",
-                                        "keyvault.db-shm", "platform.key"};
+    static const char *const files[] = {"servicebus.db", "servicebus.db-wal", "servicebus.db-shm",
+                                        "keyvault.db",   "keyvault.db-wal",   "keyvault.db-shm",
+                                        "platform.key"};
     world_down();
     for (size_t i = 0; i < SB_ARRAY_LEN(files); i++) {
         char path[128];
@@ -569,7 +618,8 @@ static enum sb_err run_swap(struct tx *tx, void *arg, struct sb_error *er)
     return st_ns_key_update(tx, s->id, &keys[0], er);
 }
 
-/* A wrap made by the right key, of another root key, or one that is damaged: reported, never used, and not revocation. */
+/* A wrap made by the right key, of another root key, or one that is damaged: reported, never used, and not
+ * revocation. */
 START_TEST(test_poller__6_tampered_wrap)
 {
     struct cmem_key *other;
@@ -579,9 +629,11 @@ START_TEST(test_poller__6_tampered_wrap)
     make_queue(NS);
     s.id = view.id;
     s.version = view.keys[0].wrapped_version;
-    if (_i == 0) {
+    advance(INTERVAL); /* a proof of the right wrap is there */
+    if (_i % 2 == 0) {
         ck_assert_int_eq(cmem_key_random(&other, &err), SB_OK);
-        ck_assert_int_eq(vkey_service_wrap(e, &c, VAULT, "k1", s.version, other, arena, &s.wrapped, &err), SB_OK);
+        ck_assert_int_eq(vkey_service_wrap(e, &c, VAULT, "k1", s.version, other, arena, &s.wrapped, &err),
+                         SB_OK);
         cmem_key_free(other);
     } else {
         uint8_t *bad = arena_memdup(arena, view.keys[0].wrapped.p, view.keys[0].wrapped.n);
@@ -589,10 +641,14 @@ START_TEST(test_poller__6_tampered_wrap)
         s.wrapped = (struct sb_blob){bad, view.keys[0].wrapped.n};
     }
     ck_assert_int_eq(store_call(e->sb, run_swap, &s, &err), SB_OK);
-    poll_now(NS);
+    if (_i < 2)
+        poll_now(NS);
+    else
+        advance(INTERVAL);
     ck_assert_str_eq(record(), "?k1");
     ck_assert_int_eq(view.status, NS_ACTIVE); /* the cached root key is the right one */
-    ck_assert_msg(text_starts(view.keys[0].message, "The stored wrapped key was altered: k1/"), "%s", view.keys[0].message);
+    ck_assert_msg(text_starts(view.keys[0].message, "The stored wrapped key was altered: k1/"), "%s",
+                  view.keys[0].message);
     ck_assert_uint_eq(logged("unwrapKey", "k1"), 1);
     ck_assert_uint_eq(logged("disable", NULL), 0);
     restart();
@@ -672,6 +728,7 @@ Suite *unit_suite(void)
     tcase_add_checked_fixture(t, setup, world_down);
     tcase_add_test(t, test_poller__7_every_five_minutes);
     tcase_add_test(t, test_poller__7_unchanged_writes_nothing);
+    tcase_add_test(t, test_poller__7_time_that_flies);
     tcase_add_test(t, test_poller__8_rotated);
     tcase_add_test(t, test_poller__8_newer_version_that_does_not_count);
     tcase_add_loop_test(t, test_poller__8_to_12_lost_and_back, 0, SB_ARRAY_LEN(losses));
@@ -693,7 +750,7 @@ Suite *unit_suite(void)
     tcase_add_test(t, test_poller__13_unreachable_is_not_revoked);
     tcase_add_loop_test(t, test_poller__14_rotated_and_old_version_disabled, 0, 2);
     tcase_add_test(t, test_poller__14_unless_another_key_opens);
-    tcase_add_loop_test(t, test_poller__6_tampered_wrap, 0, 2);
+    tcase_add_loop_test(t, test_poller__6_tampered_wrap, 0, 4);
     add(s, t);
     return s;
 }

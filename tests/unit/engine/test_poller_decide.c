@@ -1,8 +1,8 @@
 /*
  * test_poller_decide.c: the truth table of poller_decide, cell by cell (semantics 8-14).
  *
- * One key: 3 states before x 4 findings x opened or not x root cached or not = 48 cells, each written out. Two and three
- * keys: every combination, against the rules said once more in another way.
+ * One key: 3 states before x 4 findings x opened or not x root cached or not = 48 cells, each written out.
+ * Two and three keys: every combination, against the rules said once more in another way.
  */
 #include "server/engine/poller.h"
 #include "tests/unit/unit.h"
@@ -21,21 +21,23 @@ static const struct {
     /* before, finding, opened, cached -> action, namespace */
     {A, PROBE_SAME, true, true, KEY_KEEP, NS_ACTIVE},
     {A, PROBE_SAME, true, false, KEY_KEEP, NS_ACTIVE}, /* after a restart (13) */
-    {A, PROBE_SAME, false, true, KEY_UNREACHABLE, NS_ACTIVE}, /* 6: tampering is not revocation; cached key in use */
+    {A, PROBE_SAME, false, true, KEY_UNREACHABLE,
+     NS_ACTIVE}, /* 6: tampering is not revocation; cached key in use */
     {A, PROBE_SAME, false, false, KEY_UNREACHABLE, NS_UNREACHABLE},
     {A, PROBE_ROTATED, true, true, KEY_UPDATE, NS_ACTIVE}, /* 8 */
     {A, PROBE_ROTATED, true, false, KEY_UPDATE, NS_ACTIVE},
-    {A, PROBE_ROTATED, false, true, KEY_UPDATE, NS_ACTIVE}, /* 14: cached, nothing stops */
+    {A, PROBE_ROTATED, false, true, KEY_UPDATE, NS_ACTIVE},   /* 14: cached, nothing stops */
     {A, PROBE_ROTATED, false, false, KEY_REVOKE, NS_REVOKED}, /* 14: after a restart in the gap */
-    {A, PROBE_REVOKED, true, true, KEY_REVOKE, NS_REVOKED}, /* expired: opens, but wrapKey is refused */
+    {A, PROBE_REVOKED, true, true, KEY_REVOKE, NS_REVOKED},   /* expired: opens, but wrapKey is refused */
     {A, PROBE_REVOKED, true, false, KEY_REVOKE, NS_REVOKED},
     {A, PROBE_REVOKED, false, true, KEY_REVOKE, NS_REVOKED}, /* 11 */
     {A, PROBE_REVOKED, false, false, KEY_REVOKE, NS_REVOKED},
     {A, PROBE_UNREACHABLE, true, true, KEY_UNREACHABLE, NS_ACTIVE},
-    {A, PROBE_UNREACHABLE, true, false, KEY_UNREACHABLE, NS_ACTIVE}, /* its wrap opened before the vault went away */
-    {A, PROBE_UNREACHABLE, false, true, KEY_UNREACHABLE, NS_ACTIVE}, /* 8, last row */
+    {A, PROBE_UNREACHABLE, true, false, KEY_UNREACHABLE,
+     NS_ACTIVE}, /* its wrap opened before the vault went away */
+    {A, PROBE_UNREACHABLE, false, true, KEY_UNREACHABLE, NS_ACTIVE},       /* 8, last row */
     {A, PROBE_UNREACHABLE, false, false, KEY_UNREACHABLE, NS_UNREACHABLE}, /* 13 */
-    {R, PROBE_SAME, true, true, KEY_RESTORE, NS_ACTIVE}, /* 12 */
+    {R, PROBE_SAME, true, true, KEY_RESTORE, NS_ACTIVE},                   /* 12 */
     {R, PROBE_SAME, true, false, KEY_RESTORE, NS_ACTIVE},
     {R, PROBE_SAME, false, true, KEY_KEEP, NS_REVOKED},
     {R, PROBE_SAME, false, false, KEY_KEEP, NS_REVOKED},
@@ -89,8 +91,8 @@ START_TEST(test_poller_decide__every_cell_is_there_once)
     ck_assert_uint_eq(SB_ARRAY_LEN(cells), 48);
     for (size_t i = 0; i < SB_ARRAY_LEN(cells); i++)
         for (size_t k = 0; k < i; k++)
-            ck_assert(cells[i].before != cells[k].before || cells[i].finding != cells[k].finding || cells[i].opened != cells[k].opened ||
-                      cells[i].cached != cells[k].cached);
+            ck_assert(cells[i].before != cells[k].before || cells[i].finding != cells[k].finding ||
+                      cells[i].opened != cells[k].opened || cells[i].cached != cells[k].cached);
 }
 END_TEST
 
@@ -108,7 +110,8 @@ static bool usable(const struct probe *p, bool root)
 
 static bool waiting(const struct probe *p)
 {
-    return p->before != NSKEY_REVOKED && (p->finding == PROBE_UNREACHABLE || (p->finding == PROBE_SAME && !p->opened));
+    return p->before != NSKEY_REVOKED &&
+           (p->finding == PROBE_UNREACHABLE || (p->finding == PROBE_SAME && !p->opened));
 }
 
 static void check_many(const struct probe *p, size_t n, bool cached)

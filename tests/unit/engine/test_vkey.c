@@ -906,6 +906,52 @@ START_TEST(test_vkey__private_keys_are_sealed_on_disk_and_open_after_a_restart)
 }
 END_TEST
 
+/* ---- many at a time ---- */
+
+static void *hammer(void *arg)
+{
+    int *failed = arg;
+    struct sb_arena *a = arena_new(16u << 20);
+    struct sb_error why;
+    for (int i = 0; i < 60; i++) {
+        struct sb_blob out;
+        struct vkey k;
+        const char *used = NULL;
+        enum sb_err rc = vkey_crypt(e, &who, KV, "busy", NULL, VPERM_WRAP, PKEY_RSA_OAEP_256, secret, a, &out,
+                                    &used, &why);
+        if (rc != SB_OK && rc != SB_EPOLICY && rc != SB_EKEYNOTFOUND)
+            (*failed)++;
+        rc = vkey_get(e, &who, KV, "busy", NULL, a, &k, &why);
+        if (rc != SB_OK && rc != SB_EKEYNOTFOUND)
+            (*failed)++;
+    }
+    arena_free(a);
+    return NULL;
+}
+
+START_TEST(test_vkey__calls_and_changes_at_the_same_time)
+{
+    pthread_t thread[4];
+    int failed[4] = {0};
+    struct vkey k;
+    make_rsa("busy");
+    for (size_t i = 0; i < SB_ARRAY_LEN(thread); i++)
+        ck_assert_int_eq(pthread_create(&thread[i], NULL, hammer, &failed[i]), 0);
+    for (int i = 0; i < 10; i++) {
+        grant(KV, ENGINE_CLIENT_OID, "{\"keys\":[\"get\",\"delete\",\"recover\"]}");
+        ck_ok(vkey_delete(e, &who, KV, "busy", arena, &k, &err));
+        grant(KV, ENGINE_CLIENT_OID, ALL);
+        ck_ok(vkey_recover(e, &who, KV, "busy", arena, &k, &err));
+    }
+    for (size_t i = 0; i < SB_ARRAY_LEN(thread); i++) {
+        ck_assert_int_eq(pthread_join(thread[i], NULL), 0);
+        ck_assert_int_eq(failed[i], 0);
+    }
+    ck_ok(vkey_delete(e, &who, KV, "busy", arena, &k, &err));
+    ck_assert_uint_eq(vault_cache_size(e->vaults->pkeys), 0);
+}
+END_TEST
+
 Suite *unit_suite(void)
 {
     Suite *s = suite_create("vkey");
@@ -939,6 +985,7 @@ Suite *unit_suite(void)
     tcase_add_test(t, test_vkey__service_check_is_neither_fault_nor_audit);
     tcase_add_test(t, test_vkey__http_statuses);
     tcase_add_test(t, test_vkey__every_call_is_audited);
+    tcase_add_test(t, test_vkey__calls_and_changes_at_the_same_time);
     tcase_add_test(t, test_vkey__private_keys_are_sealed_on_disk_and_open_after_a_restart);
     suite_add_tcase(s, t);
     return s;

@@ -23,7 +23,6 @@ static const char *const home[] = {"HOME", "/home/me", NULL};
 
 static void setup(void)
 {
-    ck_assert_int_eq(cmem_init(&err), SB_OK);
     arena = arena_new(1u << 20);
     environment = home;
 }
@@ -31,7 +30,6 @@ static void setup(void)
 static void teardown(void)
 {
     arena_free(arena);
-    cmem_shutdown();
 }
 
 /* Words separated by blanks. */
