@@ -48,7 +48,7 @@ sys_server  := -lmicrohttpd $(sys_api)
 layers := base crypto store engine api server
 unit_bin := $(foreach l,$(layers),$(patsubst tests/unit/$(l)/%.c,$(B)/tests/$(l)/%,$(wildcard tests/unit/$(l)/test_*.c)))
 
-.PHONY: all deps demo run test unit corpus e2e lint bench clients replay fuzz valgrind install clean
+.PHONY: all deps demo run test unit corpus e2e fault lint bench clients replay fuzz valgrind install clean
 all: deps
 	@$(MAKE) --no-print-directory $(B)/sealedbus
 	@mkdir -p build && ln -sf $(config)/sealedbus build/sealedbus
@@ -107,6 +107,11 @@ fuzz: deps
 e2e: all
 	@SEALEDBUS=$(abspath $(B)/sealedbus) python3 tests/e2e/run.py $(E2E)
 
+# Dies or fails at every commit and every operation of a scenario, each time once, and looks at what a restart finds.
+fault: deps
+	@$(MAKE) --no-print-directory FAULTS=1 build/$(notdir $(CC))-faults/sealedbus
+	@SEALEDBUS=$(abspath build/$(notdir $(CC))-faults/sealedbus) E2E_TIMEOUT=600 python3 tests/e2e/run.py durability.test_fault
+
 test: deps
 	@tests/lib/test.sh $(MAKE)
 
@@ -126,6 +131,24 @@ bench: all
 	@$(MAKE) --no-print-directory NOCIPHER=1 build/$(notdir $(CC))-nocipher/sealedbus
 	@SEALEDBUS=$(abspath $(B)/sealedbus) SEALEDBUS_NOCIPHER=$(abspath build/$(notdir $(CC))-nocipher/sealedbus) \
 	    BENCH_BIN=$(abspath build/bench) python3 tests/bench/bench.py $(BENCH)
+
+# Real clients over HTTPS. CLIENTS="tour az_vault" chooses the suites.
+clients_packages := python3-venv libnss-myhostname
+clients: all
+	@tests/lib/deps.sh $(clients_packages) $(if $(shell command -v npm),,nodejs npm)
+	@tests/clients/install.sh
+	@SEALEDBUS=$(abspath $(B)/sealedbus) python3 tests/clients/run.py $(CLIENTS)
+
+valgrind: deps
+	@tests/lib/deps.sh valgrind
+	@$(MAKE) --no-print-directory $(unit_bin)
+	@CK_FORK=no tests/lib/run-unit.sh --valgrind $(unit_bin)
+
+# Recorded traffic of the real services against a fresh emulator per recording; a miss that tests/replay/misses.txt does not list fails.
+replay: all
+	@tests/lib/deps.sh python3-yaml
+	@SEALEDBUS=$(abspath $(B)/sealedbus) $$(python3 -c 'import yaml' 2>/dev/null && echo python3 || echo /usr/bin/python3) \
+	    tests/replay/run.py
 
 lint_packages := clang clang-format clang-tidy cppcheck
 sources = $(shell git ls-files -co --exclude-standard -- 'server/*.c' 'crypto/*.c' 'storage/*.c' 'api/*.c')

@@ -1,6 +1,6 @@
 /*
- * arm_queue.c: Microsoft.ServiceBus/namespaces/queues on the ARM plane. Shapes, order of members and the odd times in the answer to a change are
- * recorded.
+ * arm_queue.c: Microsoft.ServiceBus/namespaces/queues on the ARM plane. Shapes, order of members and the odd
+ * times in the answer to a change are recorded.
  */
 #include "api/arm_queue.h"
 #include <string.h>
@@ -31,14 +31,16 @@ const char *arm_queue_id(struct request *r, const char *name)
         if (*p == '/')
             *p = '~';
     }
-    return arm_id(r, request_param(r, "sub"), request_param(r, "group"), "Microsoft.ServiceBus/namespaces/%s/queues/%s",
-                  request_param(r, "ns"), shown ? shown : "");
+    return arm_id(r, request_param(r, "sub"), request_param(r, "group"),
+                  "Microsoft.ServiceBus/namespaces/%s/queues/%s", request_param(r, "ns"), shown ? shown : "");
 }
 
-enum sb_err arm_queue_require(struct request *r, const char *action, const char *verb, struct ns_view *ret, struct sb_error *err)
+enum sb_err arm_queue_require(struct request *r, const char *action, const char *verb, struct ns_view *ret,
+                              struct sb_error *err)
 {
     enum sb_err rc;
-    const char *sub = request_param(r, "sub"), *group = request_param(r, "group"), *ns = request_param(r, "ns");
+    const char *sub = request_param(r, "sub"), *group = request_param(r, "group"),
+               *ns = request_param(r, "ns");
     const char *parent = arm_id(r, sub, group, "Microsoft.ServiceBus/namespaces/%s", ns);
     const char *whole = arena_printf(r->arena, "Microsoft.ServiceBus/namespaces/%s", action);
     if (whole == NULL)
@@ -48,7 +50,8 @@ enum sb_err arm_queue_require(struct request *r, const char *action, const char 
     rc = ns_get(r->e, sub, group, ns, r->arena, ret, err);
     if (rc == SB_ENOTFOUND || rc == SB_ENONAMESPACE)
         return sb_fail(err, SB_ENOPARENT,
-                       "Failed to perform '%s' on resource(s) of type 'namespaces/queues', because the parent resource '%.800s' could not be "
+                       "Failed to perform '%s' on resource(s) of type 'namespaces/queues', because the "
+                       "parent resource '%.800s' could not be "
                        "found.",
                        verb, parent);
     if (rc == SB_OK && strcmp(verb, "read") != 0)
@@ -64,8 +67,9 @@ static enum sb_err track(struct request *r, enum sb_err rc, struct sb_error *err
     if (rc != SB_EENTITY)
         return rc;
     const char *text = arena_strdup(r->arena, err->detail);
-    return sb_fail(err, rc, "%s TrackingId:%s_G0, SystemTracker:%s:%s, Timestamp:%s", text ? text : "", r->request_id,
-                   request_authority(r, HOST_BUS, request_param(r, "ns"), false), arm_queue_name(r), time_plain(r->now, when));
+    return sb_fail(err, rc, "%s TrackingId:%s_G0, SystemTracker:%s:%s, Timestamp:%s", text ? text : "",
+                   r->request_id, request_authority(r, HOST_BUS, request_param(r, "ns"), false),
+                   arm_queue_name(r), time_plain(r->now, when));
 }
 
 /* ---- writing ---- */
@@ -89,20 +93,23 @@ static void write_counts(struct jw *w, const struct queue *q)
 
 enum answer { ANSWER_READ, ANSWER_CREATED, ANSWER_CHANGED };
 
-/* A change is answered without the time of creation and with whole seconds; only a read knows about access (recorded). */
+/* A change is answered without the time of creation and with whole seconds; only a read knows about access
+ * (recorded). */
 static void write_times(struct jw *w, const struct queue *q, enum answer how)
 {
     char created[TIME_TEXT_MAX], updated[TIME_TEXT_MAX], accessed[TIME_TEXT_MAX];
     bool changed = how == ANSWER_CHANGED;
     jw_str(w, "createdAt", changed ? NO_TIME : time_rfc3339(q->created_ms, created));
-    jw_str(w, "updatedAt", time_rfc3339(changed ? q->updated_ms - q->updated_ms % 1000 : q->updated_ms, updated));
+    jw_str(w, "updatedAt",
+           time_rfc3339(changed ? q->updated_ms - q->updated_ms % 1000 : q->updated_ms, updated));
     if (how != ANSWER_READ)
         jw_str(w, "accessedAt", NO_TIME);
     else
         jw_str(w, "accessedAt", q->accessed_ms ? time_rfc3339(q->accessed_ms, accessed) : NO_TIME "Z");
 }
 
-static void write_queue(struct request *r, struct jw *w, const struct queue *q, const char *location, enum answer how)
+static void write_queue(struct request *r, struct jw *w, const struct queue *q, const char *location,
+                        enum answer how)
 {
     const char *id = arm_queue_id(r, q->name);
     jw_obj(w, NULL);
@@ -143,7 +150,8 @@ static enum sb_err read_duration(const struct json *p, const char *key, int64_t 
     const char *text = NULL;
     SB_TRY(json_opt_str(p, "properties", key, &text, err));
     if (text && !duration_parse(text, ret))
-        rc = sb_fail(err, SB_EBADREQUEST, "The value '%.60s' of '%s' is not an ISO 8601 duration.", text, key);
+        rc =
+            sb_fail(err, SB_EBADREQUEST, "The value '%.60s' of '%s' is not an ISO 8601 duration.", text, key);
 out:
     return rc;
 }
@@ -163,7 +171,9 @@ static enum sb_err read_spec(const struct json *body, struct queue_spec *s, stru
     struct {
         const char *key;
         int64_t *to;
-    } numbers[] = {{"maxSizeInMegabytes", &s->max_mb}, {"maxMessageSizeInKilobytes", &s->max_message_kb}, {"maxDeliveryCount", &deliveries}};
+    } numbers[] = {{"maxSizeInMegabytes", &s->max_mb},
+                   {"maxMessageSizeInKilobytes", &s->max_message_kb},
+                   {"maxDeliveryCount", &deliveries}};
     struct {
         const char *key;
         int *to;
@@ -176,7 +186,9 @@ static enum sb_err read_spec(const struct json *body, struct queue_spec *s, stru
     struct {
         const char *key;
         const char **to;
-    } texts[] = {{"status", &s->status}, {"forwardTo", &s->forward_to}, {"forwardDeadLetteredMessagesTo", &s->forward_dlq}};
+    } texts[] = {{"status", &s->status},
+                 {"forwardTo", &s->forward_to},
+                 {"forwardDeadLetteredMessagesTo", &s->forward_dlq}};
     SB_TRY(json_opt_obj(body, "the body", "properties", &p, err));
     for (size_t i = 0; i < SB_ARRAY_LEN(durations); i++)
         SB_TRY(read_duration(p, durations[i].key, durations[i].to, err));
@@ -199,9 +211,21 @@ static enum sb_err queue_put(struct request *r, struct sb_error *err)
     struct ns_view ns;
     struct queue q;
     bool created = false;
-    struct queue_spec s = {.ns = request_param(r, "ns"), .name = arm_queue_name(r), .lock_ms = -1, .ttl_ms = -1, .dup_window_ms = -1,
-                           .idle_ms = -1, .max_mb = -1, .max_message_kb = -1, .max_delivery = -1, .dup = -1, .session = -1,
-                           .dead_letter_expired = -1, .batched = -1, .partitioning = -1, .express = -1};
+    struct queue_spec s = {.ns = request_param(r, "ns"),
+                           .name = arm_queue_name(r),
+                           .lock_ms = -1,
+                           .ttl_ms = -1,
+                           .dup_window_ms = -1,
+                           .idle_ms = -1,
+                           .max_mb = -1,
+                           .max_message_kb = -1,
+                           .max_delivery = -1,
+                           .dup = -1,
+                           .session = -1,
+                           .dead_letter_expired = -1,
+                           .batched = -1,
+                           .partitioning = -1,
+                           .express = -1};
     SB_TRY(arm_queue_require(r, "queues/write", "write", &ns, err));
     SB_TRY(read_spec(r->json, &s, err));
     rc = track(r, broker_queue_put(r->e, &s, r->arena, &q, &created, err), err);
@@ -238,13 +262,14 @@ out:
     return rc;
 }
 
-static enum sb_err read_number(struct request *r, const char *name, int64_t min, int64_t max, int64_t *ret, struct sb_error *err)
+static enum sb_err read_number(struct request *r, const char *name, int64_t min, int64_t max, int64_t *ret,
+                               struct sb_error *err)
 {
     const char *text = request_query(r, name);
     if (text == NULL || text_to_i64(text, min, max, ret))
         return SB_OK;
-    return sb_fail(err, SB_EBADREQUEST, "The value '%.40s' of '%s' must be a number from %lld to %lld.", text, name, (long long)min,
-                   (long long)max);
+    return sb_fail(err, SB_EBADREQUEST, "The value '%.40s' of '%s' must be a number from %lld to %lld.", text,
+                   name, (long long)min, (long long)max);
 }
 
 static enum sb_err queue_list(struct request *r, struct sb_error *err)
@@ -266,19 +291,20 @@ static enum sb_err queue_list(struct request *r, struct sb_error *err)
         write_queue(r, &w, &q[i], ns.location, ANSWER_READ);
     jw_end_arr(&w);
     if (n > (size_t)top)
-        jw_strf(&w, "nextLink", "%s%s?api-version=%s&$skip=%lld&$top=%lld", request_base(r, HOST_ARM, NULL), r->path,
-                r->api_version ? r->api_version : "", (long long)(skip + top), (long long)top);
+        jw_strf(&w, "nextLink", "%s%s?api-version=%s&$skip=%lld&$top=%lld", request_base(r, HOST_ARM, NULL),
+                r->path, r->api_version ? r->api_version : "", (long long)(skip + top), (long long)top);
     jw_end_obj(&w);
 out:
     return rc;
 }
 
-#define QUEUES "/subscriptions/{sub}/resourceGroups/{group}/providers/Microsoft.ServiceBus/namespaces/{ns}/queues"
-#define QUEUE  QUEUES "/{queue}"
-#define RULES  QUEUE "/authorizationRules"
-#define RULE   RULES "/{rule}"
-#define READ   (R_AUTH | R_APIVER)
-#define WRITE  (R_AUTH | R_APIVER | R_JSON)
+#define QUEUES                                                                                               \
+    "/subscriptions/{sub}/resourceGroups/{group}/providers/Microsoft.ServiceBus/namespaces/{ns}/queues"
+#define QUEUE QUEUES "/{queue}"
+#define RULES QUEUE "/authorizationRules"
+#define RULE  RULES "/{rule}"
+#define READ  (R_AUTH | R_APIVER)
+#define WRITE (R_AUTH | R_APIVER | R_JSON)
 
 static const struct route rows[] = {
     {"PUT", PLANE_ARM, QUEUE, WRITE | R_EMPTYOK, BODY_MAX, queue_put, "ArmQueuePut"},
@@ -290,7 +316,8 @@ static const struct route rows[] = {
     {"DELETE", PLANE_ARM, RULE, READ, BODY_MAX, arm_queue_rule_delete, "ArmQueueRuleDelete"},
     {"GET", PLANE_ARM, RULES, READ, BODY_MAX, arm_queue_rule_list, "ArmQueueRuleList"},
     {"POST", PLANE_ARM, RULE "/listKeys", READ, BODY_MAX, arm_queue_rule_keys, "ArmQueueRuleListKeys"},
-    {"POST", PLANE_ARM, RULE "/regenerateKeys", WRITE, BODY_MAX, arm_queue_rule_regenerate, "ArmQueueRuleRegenerateKeys"},
+    {"POST", PLANE_ARM, RULE "/regenerateKeys", WRITE, BODY_MAX, arm_queue_rule_regenerate,
+     "ArmQueueRuleRegenerateKeys"},
 };
 
 const struct route_table routes_arm_queue = {rows, SB_ARRAY_LEN(rows)};

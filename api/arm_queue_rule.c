@@ -5,11 +5,12 @@
 static const struct {
     const char *name;
     unsigned right;
-} rights[] = {{"Listen", RIGHT_LISTEN}, {"Manage", RIGHT_MANAGE}, {"Send", RIGHT_SEND}}; /* in the order of answers */
+} rights[] = {
+    {"Listen", RIGHT_LISTEN}, {"Manage", RIGHT_MANAGE}, {"Send", RIGHT_SEND}}; /* in the order of answers */
 
 /* The queue has to be there: rules of the namespace itself are another resource. */
-static enum sb_err require_queue(struct request *r, const char *action, const char *verb, struct ns_view *ns, const char **ret_name,
-                                 struct sb_error *err)
+static enum sb_err require_queue(struct request *r, const char *action, const char *verb, struct ns_view *ns,
+                                 const char **ret_name, struct sb_error *err)
 {
     enum sb_err rc;
     struct queue q;
@@ -20,7 +21,8 @@ out:
     return rc;
 }
 
-static void write_rule(struct request *r, struct jw *w, const char *queue, const char *location, const struct auth_rule *rule)
+static void write_rule(struct request *r, struct jw *w, const char *queue, const char *location,
+                       const struct auth_rule *rule)
 {
     jw_obj(w, NULL);
     jw_strf(w, "id", "%s/authorizationRules/%s", arm_queue_id(r, queue), rule->name);
@@ -38,14 +40,15 @@ static void write_rule(struct request *r, struct jw *w, const char *queue, const
     jw_end_obj(w);
 }
 
-static void write_connection(struct request *r, struct jw *w, const char *key, const char *ns, const char *queue, const struct auth_rule *rule,
-                             const char *secret)
+static void write_connection(struct request *r, struct jw *w, const char *key, const char *ns,
+                             const char *queue, const struct auth_rule *rule, const char *secret)
 {
-    jw_strf(w, key, "Endpoint=sb://%s/;SharedAccessKeyName=%s;SharedAccessKey=%s;EntityPath=%s", request_authority(r, HOST_BUS, ns, false),
-            rule->name, secret, queue);
+    jw_strf(w, key, "Endpoint=sb://%s/;SharedAccessKeyName=%s;SharedAccessKey=%s;EntityPath=%s",
+            request_authority(r, HOST_BUS, ns, false), rule->name, secret, queue);
 }
 
-static enum sb_err answer_keys(struct request *r, const char *ns, const char *queue, const struct auth_rule *rule)
+static enum sb_err answer_keys(struct request *r, const char *ns, const char *queue,
+                               const struct auth_rule *rule)
 {
     struct jw w = reply_json(r, 200);
     jw_obj(&w, NULL);
@@ -65,14 +68,14 @@ static enum sb_err read_rights(const struct json *body, unsigned *ret, struct sb
     unsigned found = 0;
     SB_TRY(json_opt_obj(body, "the body", "properties", &p, err));
     SB_TRY(json_opt_arr(p, "properties", "rights", &list, err));
-    JSON_FOREACH(j, list)
-    {
+    JSON_FOREACH (j, list) {
         const char *name = json_is_string(j) ? json_text(j) : "";
         unsigned right = 0;
         for (size_t i = 0; i < SB_ARRAY_LEN(rights); i++)
             right |= text_ieq(name, rights[i].name) ? rights[i].right : 0;
         if (right == 0)
-            return sb_fail(err, SB_EBADREQUEST, "Each of 'properties.rights' must be one of 'Listen', 'Send' and 'Manage'.");
+            return sb_fail(err, SB_EBADREQUEST,
+                           "Each of 'properties.rights' must be one of 'Listen', 'Send' and 'Manage'.");
         found |= right;
     }
     *ret = found;
@@ -168,7 +171,8 @@ enum sb_err arm_queue_rule_regenerate(struct request *r, struct sb_error *err)
     SB_TRY(json_opt_str(r->json, "the body", "key", &key, err));
     if (type == NULL || (!text_ieq(type, "PrimaryKey") && !text_ieq(type, "SecondaryKey")))
         return sb_fail(err, SB_EBADREQUEST, "'keyType' must be 'PrimaryKey' or 'SecondaryKey'.");
-    SB_TRY(ns_rule_regenerate(r->e, ns.name, queue, request_param(r, "rule"), text_ieq(type, "SecondaryKey"), key, r->arena, &rule, err));
+    SB_TRY(ns_rule_regenerate(r->e, ns.name, queue, request_param(r, "rule"), text_ieq(type, "SecondaryKey"),
+                              key, r->arena, &rule, err));
     rc = answer_keys(r, ns.name, queue, &rule);
 out:
     return rc;

@@ -222,6 +222,21 @@ out:
     return rc;
 }
 
+/* Managed HSMs are not emulated, so there are none, deleted or not: az asks for them beside the vaults. */
+static enum sb_err list_hsms(struct request *r, struct sb_error *err)
+{
+    enum sb_err rc;
+    const char *sub = request_param(r, "sub"), *group = request_param(r, "group");
+    SB_TRY(arm_require(r, "Microsoft.KeyVault/managedHSMs/read", arm_id(r, sub, group, NULL), err));
+    if (group)
+        SB_TRY(arm_require_group(r, NULL, err));
+    else
+        SB_TRY(arm_require_sub(r, err));
+    rc = answer_list(r, NULL, 0, arm_vault_write, err);
+out:
+    return rc;
+}
+
 /* ---- deleted vaults ---- */
 
 static enum sb_err deleted_list(struct request *r, struct sb_error *err)
@@ -342,6 +357,7 @@ out:
 
 #define SUB   "/subscriptions/{sub}/providers/Microsoft.KeyVault"
 #define GROUP "/subscriptions/{sub}/resourceGroups/{group}/providers/Microsoft.KeyVault/vaults"
+#define HSMS  "/subscriptions/{sub}/resourceGroups/{group}/providers/Microsoft.KeyVault/managedHSMs"
 #define READ  (R_AUTH | R_APIVER)
 #define WRITE (R_AUTH | R_APIVER | R_JSON)
 #define SMALL 65536u
@@ -362,6 +378,9 @@ static const struct route rows[] = {
      "ArmDeletedVaultPurge"},
     {"GET", PLANE_ARM, SUB "/locations/{location}/operationResults/{id}", READ, SMALL, operation_handler,
      "ArmVaultOperationResult"},
+    {"GET", PLANE_ARM, HSMS, READ, SMALL, list_hsms, "ArmHsmListByGroup"},
+    {"GET", PLANE_ARM, SUB "/managedHSMs", READ, SMALL, list_hsms, "ArmHsmList"},
+    {"GET", PLANE_ARM, SUB "/deletedManagedHSMs", READ, SMALL, list_hsms, "ArmDeletedHsmList"},
     {"POST", PLANE_ARM, SUB "/checkNameAvailability", WRITE, SMALL, name_handler, "ArmVaultNameCheck"},
 };
 

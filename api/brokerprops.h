@@ -1,6 +1,6 @@
 /*
- * brokerprops.h: messages as HTTP carries them: the BrokerProperties header (JSON), and custom properties as headers of
- * their own, with values written like JSON: 42, 3.14, true, "text". Both ways.
+ * brokerprops.h: messages as HTTP carries them: the BrokerProperties header (JSON), and custom properties as
+ * headers of their own, with values written like JSON: 42, 3.14, true, "text". Both ways.
  */
 #ifndef SB_BROKERPROPS_H
 #define SB_BROKERPROPS_H
@@ -20,17 +20,20 @@ struct brokerprops {
     int64_t scheduled_ms;    /* 0: not given */
 };
 
-/* From the header's text (NULL or "": nothing given). Unknown members are ignored, as documented. SB_EBADREQUEST. */
-SB_MUST enum sb_err brokerprops_parse(const char *text, struct sb_arena *a, struct brokerprops *ret, struct sb_error *err);
+/* From the header's text (NULL or "": nothing given). Unknown members are ignored, as documented.
+ * SB_EBADREQUEST. */
+SB_MUST enum sb_err brokerprops_parse(const char *text, struct sb_arena *a, struct brokerprops *ret,
+                                      struct sb_error *err);
 /* From an object of a batch (NULL: nothing given). Texts are copied into a. */
-SB_MUST enum sb_err brokerprops_read(const struct json *obj, struct sb_arena *a, struct brokerprops *ret, struct sb_error *err);
+SB_MUST enum sb_err brokerprops_read(const struct json *obj, struct sb_arena *a, struct brokerprops *ret,
+                                     struct sb_error *err);
 
 /* Custom properties: every header that HTTP itself does not use. SB_EQUOTA when they are too large. */
-SB_MUST enum sb_err brokerprops_custom(const struct request_pair *headers, size_t n, struct sb_arena *a, const struct amqp_app_prop **ret,
-                                       size_t *ret_n, struct sb_error *err);
+SB_MUST enum sb_err brokerprops_custom(const struct request_pair *headers, size_t n, struct sb_arena *a,
+                                       const struct amqp_app_prop **ret, size_t *ret_n, struct sb_error *err);
 /* The same from "UserProperties" of a batch (NULL: none). */
-SB_MUST enum sb_err brokerprops_user(const struct json *obj, struct sb_arena *a, const struct amqp_app_prop **ret, size_t *ret_n,
-                                     struct sb_error *err);
+SB_MUST enum sb_err brokerprops_user(const struct json *obj, struct sb_arena *a,
+                                     const struct amqp_app_prop **ret, size_t *ret_n, struct sb_error *err);
 
 /* Appends the BrokerProperties of a delivery: members in alphabetical order, as recorded. ASCII only. */
 void brokerprops_write(struct sb_buf *b, const struct broker_delivery *d, const struct amqp_props *p);

@@ -1,9 +1,9 @@
 /*
- * data_messages.c: run-time REST of Service Bus: send, send batch, peek-lock, receive and delete, complete, unlock, renew
- * lock. Statuses and headers as recorded and documented.
+ * data_messages.c: run-time REST of Service Bus: send, send batch, peek-lock, receive and delete, complete,
+ * unlock, renew lock. Statuses and headers as recorded and documented.
  *
- * Handlers run on a listener thread: they read the request, queue a broker op and return SB_EPENDING; when the op is durable the
- * request goes on in `then`. A missing timeout is 60 s (documented).
+ * Handlers run on a listener thread: they read the request, queue a broker op and return SB_EPENDING; when
+ * the op is durable the request goes on in `then`. A missing timeout is 60 s (documented).
  */
 #include <string.h>
 #include "api/brokerprops.h"
@@ -27,7 +27,8 @@ static void op_over(struct broker_op *op)
 }
 
 /* The op for what the path names. The entity's own name is checked by looking for it. */
-static enum sb_err new_op(struct request *r, enum broker_kind kind, struct broker_op **ret, struct sb_error *err)
+static enum sb_err new_op(struct request *r, enum broker_kind kind, struct broker_op **ret,
+                          struct sb_error *err)
 {
     const char *entity = request_param(r, "entity");
     char *path = arena_strdup(r->arena, entity);
@@ -66,8 +67,8 @@ static enum sb_err outcome(const struct request *r, struct sb_error *err)
 /* ---- send ---- */
 
 /* Encodes one message; m is what the broker needs beside its bytes. */
-static enum sb_err encode(struct request *r, const struct brokerprops *p, const struct amqp_app_prop *app, size_t app_n, struct sb_blob body,
-                          struct broker_message *m, struct sb_error *err)
+static enum sb_err encode(struct request *r, const struct brokerprops *p, const struct amqp_app_prop *app,
+                          size_t app_n, struct sb_blob body, struct broker_message *m, struct sb_error *err)
 {
     enum sb_err rc;
     struct sb_buf b;
@@ -118,7 +119,8 @@ out:
 }
 
 /* One member of a batch: {"Body":…, "BrokerProperties":{…}, "UserProperties":{…}} */
-static enum sb_err batch_member(struct request *r, const struct json *j, struct broker_message *m, struct sb_error *err)
+static enum sb_err batch_member(struct request *r, const struct json *j, struct broker_message *m,
+                                struct sb_error *err)
 {
     enum sb_err rc;
     struct brokerprops p;
@@ -150,7 +152,7 @@ static enum sb_err batch(struct request *r, struct broker_op *op, struct sb_erro
     struct broker_message *m = ARENA_ARRAY(r->arena, struct broker_message, size);
     if (m == NULL)
         return sb_fail(err, SB_ENOMEM, "out of memory");
-    JSON_FOREACH(j, r->json)
+    JSON_FOREACH (j, r->json)
         SB_TRY(batch_member(r, j, &m[n++], err));
     op->messages = m;
     op->messages_n = n;
@@ -197,8 +199,8 @@ static enum sb_err read_timeout(const struct request *r, int64_t *ret, struct sb
     } else if (text_to_i64(text, 0, TIMEOUT_MAX_S, &seconds)) {
         *ret = seconds * 1000;
     } else {
-        return sb_fail(err, SB_EBADREQUEST, "The timeout '%.40s' is not a number of seconds from 0 to %lld.", text,
-                       (long long)TIMEOUT_MAX_S);
+        return sb_fail(err, SB_EBADREQUEST, "The timeout '%.40s' is not a number of seconds from 0 to %lld.",
+                       text, (long long)TIMEOUT_MAX_S);
     }
     return SB_OK;
 }
@@ -239,8 +241,8 @@ static void show_location(struct request *r, const struct broker_delivery *d)
     while (n > 0 && r->path[n - 1] == '/')
         n--;
     n -= strlen("/head");
-    reply_headerf(r, "Location", "%s%.*s/%lld/%s", request_base(r, HOST_BUS, r->host_label), (int)n, r->path, (long long)d->seq,
-                  d->lock_token);
+    reply_headerf(r, "Location", "%s%.*s/%lld/%s", request_base(r, HOST_BUS, r->host_label), (int)n, r->path,
+                  (long long)d->seq, d->lock_token);
 }
 
 static enum sb_err show_message(struct request *r, const struct broker_op *op, struct sb_error *err)

@@ -91,15 +91,16 @@ static enum sb_err add_query(struct request *r, const char *p, size_t n, struct 
     return SB_OK;
 }
 
-static enum sb_err parse_url(struct request *r, struct sb_error *err)
+static enum sb_err cut_path(struct request *r, struct sb_error *err)
 {
-    size_t n = strcspn(r->url, "?#");
-    r->path = arena_strndup(r->arena, r->url, n);
-    if (!r->path)
-        return sb_fail(err, SB_ENOMEM, "out of memory");
-    if (r->path[0] != '/')
-        return sb_fail(err, SB_EBADREQUEST, "The request URI must begin with a slash.");
-    const char *p = r->url[n] == '?' ? r->url + n + 1 : "";
+    r->path = arena_strndup(r->arena, r->url, strcspn(r->url, "?#"));
+    return r->path ? SB_OK : sb_fail(err, SB_ENOMEM, "out of memory");
+}
+
+static enum sb_err parse_query(struct request *r, struct sb_error *err)
+{
+    const char *p = r->url + strcspn(r->url, "?#");
+    p += *p == '?';
     while (*p && *p != '#') {
         size_t len = strcspn(p, "&#");
         enum sb_err rc = len ? add_query(r, p, len, err) : SB_OK;
@@ -108,6 +109,14 @@ static enum sb_err parse_url(struct request *r, struct sb_error *err)
         p += len + (p[len] == '&');
     }
     return SB_OK;
+}
+
+/* After the plane is known, so that a refusal has its shape. */
+static enum sb_err parse_url(struct request *r, struct sb_error *err)
+{
+    if (r->url[0] != '/')
+        return sb_fail(err, SB_EBADREQUEST, "The request URI must begin with a slash.");
+    return parse_query(r, err);
 }
 
 static bool listed(const char *const *names, size_t n, const char *name)
@@ -248,9 +257,11 @@ bool api_route(struct request *r)
     struct sb_error err = {0};
     r->plane = r->control ? PLANE_CONTROL : PLANE_ARM;
     begin(r);
-    enum sb_err rc = parse_url(r, &err);
+    enum sb_err rc = cut_path(r, &err);
     if (rc == SB_OK)
         rc = r->control ? control_plane(r, &err) : https_plane(r, &err);
+    if (rc == SB_OK)
+        rc = parse_url(r, &err);
     if (rc == SB_OK)
         rc = find_row(r, &err);
     if (rc == SB_OK)

@@ -1,4 +1,5 @@
-/* errmap.h: how each error looks on each plane: HTTP status, code, inner code. One table; a test asserts that every cell is filled. */
+/* errmap.h: how each error looks on each plane: HTTP status, code, inner code. One table; a test asserts that
+ * every cell is filled. */
 #ifndef SB_ERRMAP_H
 #define SB_ERRMAP_H
 

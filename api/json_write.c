@@ -161,7 +161,7 @@ void jw_dbl(struct jw *w, const char *key, double v)
         return;
     }
     snprintf(text, sizeof text, "%.15g", v);
-    if (strtod(text, NULL) != v) /* lint: ok: our own digits */
+    if (strtod(text, NULL) != v) /* lint: ok, our own digits */ /* lint: ok: our own digits */
         snprintf(text, sizeof text, "%.17g", v);
     next(w, key);
     buf_adds(w->b, text);

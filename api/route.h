@@ -1,10 +1,11 @@
 /*
- * route.h: the route table. A row is all there is to know about an operation before its handler runs: planes' preconditions are flags in the
- * row, enforced once by the dispatcher. Each api file exports its rows; routes.c joins them.
+ * route.h: the route table. A row is all there is to know about an operation before its handler runs: planes'
+ * preconditions are flags in the row, enforced once by the dispatcher. Each api file exports its rows;
+ * routes.c joins them.
  *
- * Templates: literals match ignoring case; {name} matches one segment; {name*} the rest (may hold slashes; must be last or followed by literals);
- * empty segments (a trailing slash, "//") are ignored. More literal segments win over fewer. The value of {name*} is its decoded segments
- * joined by "/", without a leading one.
+ * Templates: literals match ignoring case; {name} matches one segment; {name*} the rest (may hold slashes;
+ * must be last or followed by literals); empty segments (a trailing slash, "//") are ignored. More literal
+ * segments win over fewer. The value of {name*} is its decoded segments joined by "/", without a leading one.
  */
 #ifndef SB_ROUTE_H
 #define SB_ROUTE_H
@@ -54,22 +55,25 @@ struct route_index *route_index_new(const struct route_table *const *tables, siz
 void route_index_free(struct route_index *ix);
 /* The index over route_tables(), made at the first call and kept. NULL: out of memory. */
 const struct route_index *route_index_all(void);
-/* Finds the row for r->plane, r->method and r->path; sets r->route and r->params. SB_ENOROUTE; SB_EMETHOD, then *ret_allow ("GET, PUT", from
- * the arena) tells what would do; SB_EBADREQUEST for a malformed escape or too many segments. */
-SB_MUST enum sb_err route_match(const struct route_index *ix, struct request *r, const char **ret_allow, struct sb_error *err);
+/* Finds the row for r->plane, r->method and r->path; sets r->route and r->params. SB_ENOROUTE; SB_EMETHOD,
+ * then *ret_allow ("GET, PUT", from the arena) tells what would do; SB_EBADREQUEST for a malformed escape or
+ * too many segments. */
+SB_MUST enum sb_err route_match(const struct route_index *ix, struct request *r, const char **ret_allow,
+                                struct sb_error *err);
 
 /* One table per api file; a new file is one line here and one in routes.c. */
-extern const struct route_table routes_arm_core;       /* arm_core.c: subscriptions, tenants, providers, metadata/endpoints, generic resources */
-extern const struct route_table routes_arm_group;      /* arm_group.c */
-extern const struct route_table routes_arm_identity;   /* arm_identity.c */
-extern const struct route_table routes_arm_role;       /* arm_role.c */
-extern const struct route_table routes_arm_vault;      /* arm_vault.c */
-extern const struct route_table routes_arm_namespace;  /* arm_namespace.c */
-extern const struct route_table routes_arm_queue;      /* arm_queue.c */
-extern const struct route_table routes_entra;          /* entra.c */
-extern const struct route_table routes_graph;          /* graph.c */
-extern const struct route_table routes_vault_keys;     /* vault_keys.c */
-extern const struct route_table routes_data;           /* data_messages.c */
-extern const struct route_table routes_control;        /* control.c */
+extern const struct route_table routes_arm_core;      /* arm_core.c: subscriptions, tenants, providers,
+                                                         metadata/endpoints, generic resources */
+extern const struct route_table routes_arm_group;     /* arm_group.c */
+extern const struct route_table routes_arm_identity;  /* arm_identity.c */
+extern const struct route_table routes_arm_role;      /* arm_role.c */
+extern const struct route_table routes_arm_vault;     /* arm_vault.c */
+extern const struct route_table routes_arm_namespace; /* arm_namespace.c */
+extern const struct route_table routes_arm_queue;     /* arm_queue.c */
+extern const struct route_table routes_entra;         /* entra.c */
+extern const struct route_table routes_graph;         /* graph.c */
+extern const struct route_table routes_vault_keys;    /* vault_keys.c */
+extern const struct route_table routes_data;          /* data_messages.c */
+extern const struct route_table routes_control;       /* control.c */
 
 #endif

@@ -1,4 +1,5 @@
-/* sas.c: shared access signatures and bearer tokens on the data plane; the checking itself is the engine's. */
+/* sas.c: shared access signatures and bearer tokens on the data plane; the checking itself is the engine's.
+ */
 #include "api/sas.h"
 #include <string.h>
 #include "server/base/text.h"
@@ -36,7 +37,8 @@ static enum sb_err find_home(struct request *r, struct home *ret, struct sb_erro
 
 static enum sb_err malformed(struct sb_error *err)
 {
-    return sb_fail(err, SB_EBADTOKEN, "MalformedToken: The token is not a well-formed SharedAccessSignature.");
+    return sb_fail(err, SB_EBADTOKEN,
+                   "MalformedToken: The token is not a well-formed SharedAccessSignature.");
 }
 
 /* Takes one name=value; false: given twice or malformed. */
@@ -80,14 +82,17 @@ enum sb_err sas_parse(const char *text, struct sb_arena *a, struct sas_token *re
     return SB_OK;
 }
 
-static enum sb_err check_sas(struct request *r, const struct home *home, const char *text, struct sb_error *err)
+static enum sb_err check_sas(struct request *r, const struct home *home, const char *text,
+                             struct sb_error *err)
 {
     enum sb_err rc;
     struct sas_token t;
     unsigned rights = 0;
     if (home->local_auth_disabled)
-        return sb_fail(err, SB_EBADTOKEN, "LocalAuthDisabled: Authorization with a SharedAccessSignature is disabled for namespace '%s'.",
-                       home->name);
+        return sb_fail(
+            err, SB_EBADTOKEN,
+            "LocalAuthDisabled: Authorization with a SharedAccessSignature is disabled for namespace '%s'.",
+            home->name);
     SB_TRY(sas_parse(text, r->arena, &t, err));
     const char *path = percent_decode(r->arena, r->path, strlen(r->path), false);
     if (path == NULL)
@@ -108,8 +113,9 @@ static const char *scope_of(struct request *r, const struct home *home)
     if (entity == NULL)
         return NULL;
     (void)broker_cut_dlq(entity);
-    return arena_printf(r->arena, "/subscriptions/%s/resourceGroups/%s/providers/Microsoft.ServiceBus/namespaces/%s%s%s", home->sub,
-                        home->group, home->name, *entity ? "/queues/" : "", entity);
+    return arena_printf(
+        r->arena, "/subscriptions/%s/resourceGroups/%s/providers/Microsoft.ServiceBus/namespaces/%s%s%s",
+        home->sub, home->group, home->name, *entity ? "/queues/" : "", entity);
 }
 
 static unsigned assigned_rights(struct request *r, const char *scope)
@@ -130,7 +136,8 @@ static unsigned assigned_rights(struct request *r, const char *scope)
     return rights;
 }
 
-static enum sb_err check_bearer(struct request *r, const struct home *home, const char *token, struct sb_error *err)
+static enum sb_err check_bearer(struct request *r, const struct home *home, const char *token,
+                                struct sb_error *err)
 {
     enum sb_err rc;
     const char *audiences[] = {

@@ -1,8 +1,8 @@
 /*
  * pkey.h: asymmetric keys (RSA, EC) of the emulated vaults and of the token signer.
  *
- * A `struct pkey` is immutable and reference-counted; any thread may use it. Private parts leave a pkey only sealed
- * (pkey_seal) under another key. No operation tells why an unwrap failed.
+ * A `struct pkey` is immutable and reference-counted; any thread may use it. Private parts leave a pkey only
+ * sealed (pkey_seal) under another key. No operation tells why an unwrap failed.
  */
 #ifndef SB_PKEY_H
 #define SB_PKEY_H
@@ -22,9 +22,19 @@ enum pkey_curve { PKEY_CURVE_NONE, PKEY_P256, PKEY_P384, PKEY_P521, PKEY_P256K }
 /* Encryption and signature algorithms, named as Key Vault names them. */
 enum pkey_alg {
     PKEY_ALG_NONE,
-    PKEY_RSA1_5, PKEY_RSA_OAEP, PKEY_RSA_OAEP_256,
-    PKEY_RS256, PKEY_RS384, PKEY_RS512, PKEY_PS256, PKEY_PS384, PKEY_PS512,
-    PKEY_ES256, PKEY_ES384, PKEY_ES512, PKEY_ES256K
+    PKEY_RSA1_5,
+    PKEY_RSA_OAEP,
+    PKEY_RSA_OAEP_256,
+    PKEY_RS256,
+    PKEY_RS384,
+    PKEY_RS512,
+    PKEY_PS256,
+    PKEY_PS384,
+    PKEY_PS512,
+    PKEY_ES256,
+    PKEY_ES384,
+    PKEY_ES512,
+    PKEY_ES256K
 };
 
 /* JWK numbers, big-endian; private ones NULL for a public key. For EC: x, y, d. */
@@ -56,30 +66,31 @@ enum pkey_type pkey_type_of(const struct pkey *k);
 enum pkey_curve pkey_curve_of(const struct pkey *k);
 unsigned pkey_bits(const struct pkey *k);
 /* Public parts only, into the arena. */
-SB_MUST enum sb_err pkey_public(const struct pkey *k, struct sb_arena *a, struct pkey_parts *ret, struct sb_error *err);
-
-/* The private key, sealed under `under` with aad bound; and back. */
-SB_MUST enum sb_err pkey_seal(const struct pkey *k, const struct cmem_key *under, const char *aad, struct sb_buf *out,
-                              struct sb_error *err);
-SB_MUST enum sb_err pkey_unseal(const void *blob, size_t n, const struct cmem_key *under, const char *aad, struct pkey **ret,
+SB_MUST enum sb_err pkey_public(const struct pkey *k, struct sb_arena *a, struct pkey_parts *ret,
                                 struct sb_error *err);
 
-/* RSA encryption (wrapKey, encrypt) and decryption. SB_EBADPARAM when the input does not fit; SB_EBADPARAM with one
- * fixed text for every decryption failure. */
-SB_MUST enum sb_err pkey_encrypt(const struct pkey *k, enum pkey_alg alg, const void *in, size_t n, struct sb_arena *a,
-                                 struct sb_blob *ret, struct sb_error *err);
-SB_MUST enum sb_err pkey_decrypt(const struct pkey *k, enum pkey_alg alg, const void *in, size_t n, struct sb_arena *a,
-                                 struct sb_blob *ret, struct sb_error *err);
-/* The same for a 32-byte key handle, RSA-OAEP-256: its bytes never leave crypto/. A blob that decrypts to another
- * length is SB_ETAMPER. */
-SB_MUST enum sb_err pkey_wrap_cmem(const struct pkey *k, const struct cmem_key *secret, struct sb_arena *a, struct sb_blob *ret,
-                                   struct sb_error *err);
+/* The private key, sealed under `under` with aad bound; and back. */
+SB_MUST enum sb_err pkey_seal(const struct pkey *k, const struct cmem_key *under, const char *aad,
+                              struct sb_buf *out, struct sb_error *err);
+SB_MUST enum sb_err pkey_unseal(const void *blob, size_t n, const struct cmem_key *under, const char *aad,
+                                struct pkey **ret, struct sb_error *err);
+
+/* RSA encryption (wrapKey, encrypt) and decryption. SB_EBADPARAM when the input does not fit; SB_EBADPARAM
+ * with one fixed text for every decryption failure. */
+SB_MUST enum sb_err pkey_encrypt(const struct pkey *k, enum pkey_alg alg, const void *in, size_t n,
+                                 struct sb_arena *a, struct sb_blob *ret, struct sb_error *err);
+SB_MUST enum sb_err pkey_decrypt(const struct pkey *k, enum pkey_alg alg, const void *in, size_t n,
+                                 struct sb_arena *a, struct sb_blob *ret, struct sb_error *err);
+/* The same for a 32-byte key handle, RSA-OAEP-256: its bytes never leave crypto/. A blob that decrypts to
+ * another length is SB_ETAMPER. */
+SB_MUST enum sb_err pkey_wrap_cmem(const struct pkey *k, const struct cmem_key *secret, struct sb_arena *a,
+                                   struct sb_blob *ret, struct sb_error *err);
 SB_MUST enum sb_err pkey_unwrap_cmem(const struct pkey *k, const void *in, size_t n, struct cmem_key **ret,
                                      struct sb_error *err);
 /* Over a digest of the algorithm's length (else SB_EBADPARAM). ES*: raw r||s. */
-SB_MUST enum sb_err pkey_sign(const struct pkey *k, enum pkey_alg alg, const void *digest, size_t n, struct sb_arena *a,
-                              struct sb_blob *ret, struct sb_error *err);
-SB_MUST enum sb_err pkey_verify(const struct pkey *k, enum pkey_alg alg, const void *digest, size_t n, const void *sig,
-                                size_t sig_n, bool *ret_good, struct sb_error *err);
+SB_MUST enum sb_err pkey_sign(const struct pkey *k, enum pkey_alg alg, const void *digest, size_t n,
+                              struct sb_arena *a, struct sb_blob *ret, struct sb_error *err);
+SB_MUST enum sb_err pkey_verify(const struct pkey *k, enum pkey_alg alg, const void *digest, size_t n,
+                                const void *sig, size_t sig_n, bool *ret_good, struct sb_error *err);
 
 #endif

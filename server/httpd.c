@@ -35,12 +35,12 @@
 #define WORKER_QUEUE  1024u
 #define SLOW_WORKERS  2u
 #define SLOW_QUEUE    64u
-#define CONNECTION_MEM                                                                                       \
-    (64u << 10) /* mapped, touched as needed; wiped by the library between two requests                      \
-                 */
+/* Per connection, for the headers of a request and then of its reply. The library wipes all of it between two
+ * requests; it must hold a BrokerProperties header of its largest size and the reply that carries it back. */
+#define CONNECTION_MEM (64u << 10)
 #define ARENA_MAX      (64u << 20)
-#define BODY_SWALLOWED (64 << 10)
-#define DISCARD_MAX    (64u << 20) /* of a body that grew too large, before the connection is cut */
+#define DISCARD_MAX                                                                                          \
+    (64u << 20) /* of a body that was refused or grew too large, before the connection is cut */
 
 #ifndef POLLRDHUP
 #define POLLRDHUP 0x2000 /* Linux: outside POSIX's names */
@@ -310,15 +310,16 @@ static enum MHD_Result run_in_pool(struct call *c)
 
 /* ---- the library's one entry ---- */
 
-/* A refused request with a small body or none is read to its end, so that the connection can stay; a large
- * body is never read. */
+/* The body of a refused request is read to its end: most clients send all of it before they look for an
+ * answer, and would find the connection reset instead. Not if they ask beforehand, or if it is without
+ * measure. */
 static bool worth_reading(const struct request *r)
 {
     int64_t n = 0;
     const char *length = request_header(r, "Content-Length");
-    if (request_header(r, "Transfer-Encoding") || request_header(r, "Expect"))
+    if (request_header(r, "Expect"))
         return false;
-    return !length || text_to_i64(length, 0, BODY_SWALLOWED, &n);
+    return !length || text_to_i64(length, 0, DISCARD_MAX, &n);
 }
 
 static enum MHD_Result begin(struct call *c, const char *method)

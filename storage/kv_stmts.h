@@ -10,34 +10,40 @@
     KV_STMTS_EVENT(X)
 
 /* groups, principals, identities, role assignments (st_directory.c) */
-#define KV_STMTS_DIRECTORY(X)                                                                                              \
-    X(KV_PRINCIPAL_ADD, "INSERT INTO principal(oid,appid,kind,resource_id) VALUES(?1,?2,?3,?4)")                           \
-    X(KV_PRINCIPAL_DROP, "DELETE FROM principal WHERE oid=?1")                                                             \
-    X(KV_PRINCIPAL_BY_OID, "SELECT oid,appid,kind,resource_id FROM principal WHERE oid=?1")                                \
-    X(KV_PRINCIPAL_BY_APPID, "SELECT oid,appid,kind,resource_id FROM principal WHERE appid=?1")                            \
-    X(KV_PRINCIPAL_BY_RESOURCE, "SELECT oid,appid,kind,resource_id FROM principal WHERE resource_id=?1")                   \
-    X(KV_GROUP_PUT, "INSERT INTO resource_group(sub,name,location,tags,managed_by) VALUES(?1,?2,?3,?4,?5) "                \
-                    "ON CONFLICT(sub,name) DO UPDATE SET location=?3,tags=?4,managed_by=?5")                               \
-    X(KV_GROUP_GET, "SELECT sub,name,location,tags,managed_by FROM resource_group WHERE sub=?1 AND name=?2")               \
-    X(KV_GROUP_LIST, "SELECT sub,name,location,tags,managed_by FROM resource_group "                                       \
-                     "WHERE ?1 IS NULL OR sub=?1 ORDER BY sub,name")                                                       \
-    X(KV_GROUP_DROP, "DELETE FROM resource_group WHERE sub=?1 AND name=?2")                                                \
-    X(KV_IDENTITY_PUT, "INSERT INTO user_identity(sub,grp,name,location,tags,oid) VALUES(?1,?2,?3,?4,?5,?6) "              \
-                       "ON CONFLICT(sub,grp,name) DO UPDATE SET location=?4,tags=?5")                                      \
-    X(KV_IDENTITY_GET, "SELECT sub,grp,name,location,tags,oid,appid FROM user_identity JOIN principal USING(oid) "         \
-                       "WHERE sub=?1 AND grp=?2 AND name=?3")                                                              \
-    X(KV_IDENTITY_LIST, "SELECT sub,grp,name,location,tags,oid,appid FROM user_identity JOIN principal USING(oid) "        \
-                        "WHERE sub=?1 AND (?2 IS NULL OR grp=?2) ORDER BY grp,name")                                       \
-    X(KV_IDENTITY_DROP, "DELETE FROM user_identity WHERE sub=?1 AND grp=?2 AND name=?3")                                   \
-    X(KV_ASSIGNMENT_PUT, "INSERT INTO role_assignment(name,scope,role_id,principal_id,principal_type,description,"         \
-                         "created_by,updated_by,created_ms,updated_ms) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10) "            \
-                         "ON CONFLICT(name) DO UPDATE SET principal_type=?5,description=?6,updated_by=?8,updated_ms=?10")  \
-    X(KV_ASSIGNMENT_GET, "SELECT name,scope,role_id,principal_id,principal_type,description,created_by,updated_by,"        \
-                         "created_ms,updated_ms FROM role_assignment WHERE name=?1")                                       \
-    X(KV_ASSIGNMENT_LIST, "SELECT name,scope,role_id,principal_id,principal_type,description,created_by,updated_by,"       \
-                          "created_ms,updated_ms FROM role_assignment ORDER BY created_ms,name")                           \
-    X(KV_ASSIGNMENT_DROP, "DELETE FROM role_assignment WHERE name=?1")                                                     \
-    X(KV_ASSIGNMENT_DROP_SCOPE, "DELETE FROM role_assignment WHERE scope=?1 "                                              \
+#define KV_STMTS_DIRECTORY(X)                                                                                \
+    X(KV_PRINCIPAL_ADD, "INSERT INTO principal(oid,appid,kind,resource_id) VALUES(?1,?2,?3,?4)")             \
+    X(KV_PRINCIPAL_DROP, "DELETE FROM principal WHERE oid=?1")                                               \
+    X(KV_PRINCIPAL_BY_OID, "SELECT oid,appid,kind,resource_id FROM principal WHERE oid=?1")                  \
+    X(KV_PRINCIPAL_BY_APPID, "SELECT oid,appid,kind,resource_id FROM principal WHERE appid=?1")              \
+    X(KV_PRINCIPAL_BY_RESOURCE, "SELECT oid,appid,kind,resource_id FROM principal WHERE resource_id=?1")     \
+    X(KV_GROUP_PUT, "INSERT INTO resource_group(sub,name,location,tags,managed_by) VALUES(?1,?2,?3,?4,?5) "  \
+                    "ON CONFLICT(sub,name) DO UPDATE SET location=?3,tags=?4,managed_by=?5")                 \
+    X(KV_GROUP_GET, "SELECT sub,name,location,tags,managed_by FROM resource_group WHERE sub=?1 AND name=?2") \
+    X(KV_GROUP_LIST, "SELECT sub,name,location,tags,managed_by FROM resource_group "                         \
+                     "WHERE ?1 IS NULL OR sub=?1 ORDER BY sub,name")                                         \
+    X(KV_GROUP_DROP, "DELETE FROM resource_group WHERE sub=?1 AND name=?2")                                  \
+    X(KV_IDENTITY_PUT,                                                                                       \
+      "INSERT INTO user_identity(sub,grp,name,location,tags,oid) VALUES(?1,?2,?3,?4,?5,?6) "                 \
+      "ON CONFLICT(sub,grp,name) DO UPDATE SET location=?4,tags=?5")                                         \
+    X(KV_IDENTITY_GET,                                                                                       \
+      "SELECT sub,grp,name,location,tags,oid,appid FROM user_identity JOIN principal USING(oid) "            \
+      "WHERE sub=?1 AND grp=?2 AND name=?3")                                                                 \
+    X(KV_IDENTITY_LIST,                                                                                      \
+      "SELECT sub,grp,name,location,tags,oid,appid FROM user_identity JOIN principal USING(oid) "            \
+      "WHERE sub=?1 AND (?2 IS NULL OR grp=?2) ORDER BY grp,name")                                           \
+    X(KV_IDENTITY_DROP, "DELETE FROM user_identity WHERE sub=?1 AND grp=?2 AND name=?3")                     \
+    X(KV_ASSIGNMENT_PUT,                                                                                     \
+      "INSERT INTO role_assignment(name,scope,role_id,principal_id,principal_type,description,"              \
+      "created_by,updated_by,created_ms,updated_ms) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10) "                 \
+      "ON CONFLICT(name) DO UPDATE SET principal_type=?5,description=?6,updated_by=?8,updated_ms=?10")       \
+    X(KV_ASSIGNMENT_GET,                                                                                     \
+      "SELECT name,scope,role_id,principal_id,principal_type,description,created_by,updated_by,"             \
+      "created_ms,updated_ms FROM role_assignment WHERE name=?1")                                            \
+    X(KV_ASSIGNMENT_LIST,                                                                                    \
+      "SELECT name,scope,role_id,principal_id,principal_type,description,created_by,updated_by,"             \
+      "created_ms,updated_ms FROM role_assignment ORDER BY created_ms,name")                                 \
+    X(KV_ASSIGNMENT_DROP, "DELETE FROM role_assignment WHERE name=?1")                                       \
+    X(KV_ASSIGNMENT_DROP_SCOPE, "DELETE FROM role_assignment WHERE scope=?1 "                                \
                                 "OR substr(scope,1,length(?1)+1)=?1||'/' COLLATE NOCASE")
 
 /* vaults, access policies, keys, key versions (st_vault.c, st_key.c) */
@@ -59,23 +65,21 @@
     X(KV_VAULT_UPDATE,                                                                                       \
       "UPDATE vault SET tags=?6,tenant=?7,sku=?8,updated_ms=?11,updated_by=?12,purge_protection=?13,"        \
       "soft_delete_days=?14,rbac=?15,for_deployment=?16,for_disk=?17,for_template=?18,network_acls=?19,"     \
-      "acl_deny=?20,acl_bypass_azure=?21,acl_ips=?22,public_access=?23,deleted_ms=?24,purge_ms=?25 WHERE id=?1")\
+      "acl_deny=?20,acl_bypass_azure=?21,acl_ips=?22,public_access=?23,deleted_ms=?24,purge_ms=?25 WHERE "   \
+      "id=?1")                                                                                               \
     X(KV_VAULT_GET, "SELECT " KV_VAULT_COLUMNS " FROM vault WHERE name=?1")                                  \
-    X(KV_VAULT_LIST,                                                                                         \
-      "SELECT " KV_VAULT_COLUMNS " FROM vault WHERE sub=?1 AND (?2 IS NULL OR grp=?2) AND (deleted_ms>0)=?3 "\
-      "ORDER BY name")                                                                                       \
-    X(KV_VAULT_DUE,                                                                                          \
-      "SELECT " KV_VAULT_COLUMNS " FROM vault WHERE purge_ms>0 AND purge_ms<=?1 "                            \
-      "ORDER BY purge_ms,id LIMIT 1")                                                                        \
+    X(KV_VAULT_LIST, "SELECT " KV_VAULT_COLUMNS                                                              \
+                     " FROM vault WHERE sub=?1 AND (?2 IS NULL OR grp=?2) AND (deleted_ms>0)=?3 "            \
+                     "ORDER BY name")                                                                        \
+    X(KV_VAULT_DUE, "SELECT " KV_VAULT_COLUMNS " FROM vault WHERE purge_ms>0 AND purge_ms<=?1 "              \
+                    "ORDER BY purge_ms,id LIMIT 1")                                                          \
     X(KV_VAULT_NEXT_DUE, "SELECT min(purge_ms) FROM vault WHERE purge_ms>0")                                 \
     X(KV_VAULT_DELETE, "DELETE FROM vault WHERE id=?1")                                                      \
-    X(KV_POLICY_INSERT,                                                                                      \
-      "INSERT INTO vault_policy(vault_id,position,tenant,oid,appid,permissions,keys) "                       \
-      "VALUES(?1,?2,?3,?4,?5,?6,?7)")                                                                        \
+    X(KV_POLICY_INSERT, "INSERT INTO vault_policy(vault_id,position,tenant,oid,appid,permissions,keys) "     \
+                        "VALUES(?1,?2,?3,?4,?5,?6,?7)")                                                      \
     X(KV_POLICY_CLEAR, "DELETE FROM vault_policy WHERE vault_id=?1")                                         \
-    X(KV_POLICY_LIST,                                                                                        \
-      "SELECT tenant,oid,appid,permissions,keys FROM vault_policy WHERE vault_id=?1 "                        \
-      "ORDER BY position")                                                                                   \
+    X(KV_POLICY_LIST, "SELECT tenant,oid,appid,permissions,keys FROM vault_policy WHERE vault_id=?1 "        \
+                      "ORDER BY position")                                                                   \
     X(KV_KEY_FIND, "SELECT id,vault_id,name,deleted_s,purge_s FROM vkey WHERE vault_id=?1 AND name=?2")      \
     X(KV_KEY_INSERT, "INSERT INTO vkey(vault_id,name,deleted_s,purge_s) VALUES(?1,?2,0,0) RETURNING id")     \
     X(KV_KEY_SET_DELETED, "UPDATE vkey SET deleted_s=?2,purge_s=?3 WHERE id=?1")                             \
@@ -90,32 +94,32 @@
     X(KV_VERSION_UPDATE,                                                                                     \
       "UPDATE vkey_version SET key_ops=?2,enabled=?3,nbf_s=?4,exp_s=?5,updated_s=?6,tags=?7 WHERE id=?1")    \
     X(KV_VERSION_GET, "SELECT " KV_VERSION_COLUMNS " WHERE k.vault_id=?1 AND k.name=?2 AND v.version=?3")    \
-    X(KV_VERSION_NEWEST,                                                                                     \
-      "SELECT " KV_VERSION_COLUMNS " WHERE k.vault_id=?1 AND k.name=?2 "                                     \
-      "ORDER BY v.id DESC LIMIT 1")                                                                          \
-    X(KV_VERSION_CURRENT,                                                                                    \
-      "SELECT " KV_VERSION_COLUMNS " WHERE k.vault_id=?1 AND k.name=?2 AND v.nbf_s<=?3 "                     \
-      "ORDER BY v.id DESC LIMIT 1")                                                                          \
-    X(KV_VERSION_LIST,                                                                                       \
-      "SELECT " KV_VERSION_COLUMNS " WHERE k.vault_id=?1 AND k.name=?2 AND k.deleted_s=0 "                   \
-      "ORDER BY v.id LIMIT ?4 OFFSET ?3")                                                                    \
+    X(KV_VERSION_NEWEST, "SELECT " KV_VERSION_COLUMNS " WHERE k.vault_id=?1 AND k.name=?2 "                  \
+                         "ORDER BY v.id DESC LIMIT 1")                                                       \
+    X(KV_VERSION_CURRENT, "SELECT " KV_VERSION_COLUMNS " WHERE k.vault_id=?1 AND k.name=?2 AND v.nbf_s<=?3 " \
+                          "ORDER BY v.id DESC LIMIT 1")                                                      \
+    X(KV_VERSION_LIST, "SELECT " KV_VERSION_COLUMNS " WHERE k.vault_id=?1 AND k.name=?2 AND k.deleted_s=0 "  \
+                       "ORDER BY v.id LIMIT ?4 OFFSET ?3")                                                   \
     X(KV_KEY_LIST,                                                                                           \
       "SELECT " KV_VERSION_COLUMNS " WHERE k.vault_id=?1 AND (k.deleted_s>0)=?2 "                            \
       "AND v.id=(SELECT max(id) FROM vkey_version WHERE key_id=k.id) ORDER BY k.name LIMIT ?4 OFFSET ?3")
 
 /* audit log, faults (st_event.c) */
-#define KV_STMTS_EVENT(X)                                                                                           \
-    X(KV_EVENT_ADD, "INSERT INTO event(id,time_ms,stream,op,category,resource_id,vault,key,version,code,message,"   \
-                     "activity_id,identity,result,http_status) "                                                    \
-                     "VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15)")                                  \
-    X(KV_EVENT_LIST, "SELECT id,time_ms,stream,op,category,resource_id,vault,key,version,code,message,activity_id," \
-                      "identity,result,http_status FROM event WHERE id>?1 ORDER BY id LIMIT ?2")                    \
-    X(KV_EVENT_BOUNDS, "SELECT (SELECT min(id) FROM event),(SELECT max(id) FROM event)")                            \
-    X(KV_EVENT_TRIM, "DELETE FROM event WHERE id<=(SELECT max(id) FROM event)-?1")                                  \
-    X(KV_FAULT_PUT, "INSERT OR REPLACE INTO fault(target,kind,remaining,status,scope) VALUES(?1,?2,?3,?4,?5)")      \
-    X(KV_FAULT_LIST, "SELECT target,kind,remaining,status,scope FROM fault ORDER BY target")                        \
-    X(KV_FAULT_CLEAR, "DELETE FROM fault WHERE ?1 IS NULL OR target=?1")                                            \
-    X(KV_FAULT_LAST, "DELETE FROM fault WHERE target=?1 AND remaining=1")                                           \
+#define KV_STMTS_EVENT(X)                                                                                    \
+    X(KV_EVENT_ADD,                                                                                          \
+      "INSERT INTO event(id,time_ms,stream,op,category,resource_id,vault,key,version,code,message,"          \
+      "activity_id,identity,result,http_status) "                                                            \
+      "VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15)")                                          \
+    X(KV_EVENT_LIST,                                                                                         \
+      "SELECT id,time_ms,stream,op,category,resource_id,vault,key,version,code,message,activity_id,"         \
+      "identity,result,http_status FROM event WHERE id>?1 ORDER BY id LIMIT ?2")                             \
+    X(KV_EVENT_BOUNDS, "SELECT (SELECT min(id) FROM event),(SELECT max(id) FROM event)")                     \
+    X(KV_EVENT_TRIM, "DELETE FROM event WHERE id<=(SELECT max(id) FROM event)-?1")                           \
+    X(KV_FAULT_PUT,                                                                                          \
+      "INSERT OR REPLACE INTO fault(target,kind,remaining,status,scope) VALUES(?1,?2,?3,?4,?5)")             \
+    X(KV_FAULT_LIST, "SELECT target,kind,remaining,status,scope FROM fault ORDER BY target")                 \
+    X(KV_FAULT_CLEAR, "DELETE FROM fault WHERE ?1 IS NULL OR target=?1")                                     \
+    X(KV_FAULT_LAST, "DELETE FROM fault WHERE target=?1 AND remaining=1")                                    \
     X(KV_FAULT_COUNT, "UPDATE fault SET remaining=remaining-1 WHERE target=?1")
 
 #endif

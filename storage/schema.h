@@ -1,8 +1,9 @@
 /*
  * schema.h: the ordered migrations of both databases, for storage/store.c.
  *
- * Each table family's SQL stands in its own file (schema_*.c) as one string per version; `PRAGMA user_version` says
- * which versions a database has. Within a release that has not shipped, change version 1 in place; after that, add.
+ * Each table family's SQL stands in its own file (schema_*.c) as one string per version; `PRAGMA
+ * user_version` says which versions a database has. Within a release that has not shipped, change version 1
+ * in place; after that, add.
  */
 #ifndef SB_SCHEMA_H
 #define SB_SCHEMA_H

@@ -1,21 +1,24 @@
 /*
  * schema_entity.c: tables of queues and their messages.
  *
- * A message's row key is `id = entity << 40 | sequence number`, so that the messages of a queue lie side by side in
- * the order of their sequence numbers, and a queue's first message is found by a range of the key whatever lies in
- * other queues: no cost grows with a backlog. Entity ids stay below 2^22, sequence numbers below 2^40.
+ * A message's row key is `id = entity << 40 | sequence number`, so that the messages of a queue lie side by
+ * side in the order of their sequence numbers, and a queue's first message is found by a range of the key
+ * whatever lies in other queues: no cost grows with a backlog. Entity ids stay below 2^22, sequence numbers
+ * below 2^40.
  *
- * The partial indexes hold only what is looked for: ready messages, and messages with a due time. A locked message is
- * found by its key, which its lock token holds (broker_ops.c). What a queue counts (active, dead-lettered, scheduled, bytes, next sequence number) is kept in its own row, written once
- * per commit, in the transaction of what it counts: nothing is ever counted by a query.
+ * The partial indexes hold only what is looked for: ready messages, and messages with a due time. A locked
+ * message is found by its key, which its lock token holds (broker_ops.c). What a queue counts (active,
+ * dead-lettered, scheduled, bytes, next sequence number) is kept in its own row, written once per commit, in
+ * the transaction of what it counts: nothing is ever counted by a query.
  *
- * Texts of users are not here: `blob` and `dl_blob` are sealed, `metadata` too, and what must be found by its value
- * (message id, session id) is there as an HMAC (semantics 20).
+ * Texts of users are not here: `blob` and `dl_blob` are sealed, `metadata` too, and what must be found by its
+ * value (message id, session id) is there as an HMAC (semantics 20).
  */
 #include "storage/schema.h"
 
 const char schema_sb_entity_v1[] =
-    /* AUTOINCREMENT: an id is part of every seal's authenticated data, so it is never used again (semantics 19). */
+    /* AUTOINCREMENT: an id is part of every seal's authenticated data, so it is never used again (semantics
+       19). */
     "CREATE TABLE entity("
     " id INTEGER PRIMARY KEY AUTOINCREMENT CHECK(id < 4194304),"
     " ns INTEGER NOT NULL REFERENCES namespace(id),"
@@ -31,7 +34,8 @@ const char schema_sb_entity_v1[] =
     " max_mb INTEGER NOT NULL,"
     " max_message_kb INTEGER NOT NULL,"
     " max_delivery INTEGER NOT NULL,"
-    /* Bits: duplicate detection 1, sessions 2, dead-letter expired 4, batched 8, partitioning 16, express 32. */
+    /* Bits: duplicate detection 1, sessions 2, dead-letter expired 4, batched 8, partitioning 16, express 32.
+     */
     " flags INTEGER NOT NULL CHECK(flags BETWEEN 0 AND 63),"
     " created_ms INTEGER NOT NULL,"
     " updated_ms INTEGER NOT NULL,"
@@ -44,9 +48,10 @@ const char schema_sb_entity_v1[] =
     " UNIQUE(ns, name)"
     ") STRICT;"
 
-    /* sub: 0 the queue, 1 its dead-letter queue. state: 0 ready, 1 locked, 2 scheduled, 3 deferred (reserved),
-     * 4 damaged: failed authentication, kept but not delivered. due_ms: what comes next of end of lock, activation
-     * and expiry; NULL when nothing does. No foreign key: it would cost a look-up per message. */
+    /* sub: 0 the queue, 1 its dead-letter queue. state: 0 ready, 1 locked, 2 scheduled, 3 deferred
+     * (reserved), 4 damaged: failed authentication, kept but not delivered. due_ms: what comes next of end of
+     * lock, activation and expiry; NULL when nothing does. No foreign key: it would cost a look-up per
+     * message. */
     "CREATE TABLE message("
     " id INTEGER PRIMARY KEY,"
     " ns INTEGER NOT NULL,"

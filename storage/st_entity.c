@@ -20,7 +20,8 @@ static void bind_config(struct stmt *s, const struct st_entity *row)
     stmt_bind_i64(s, 14, row->updated_ms);
 }
 
-enum sb_err st_entity_insert(struct tx *tx, const struct st_entity *row, int64_t *ret_id, struct sb_error *err)
+enum sb_err st_entity_insert(struct tx *tx, const struct st_entity *row, int64_t *ret_id,
+                             struct sb_error *err)
 {
     enum sb_err rc;
     bool found = false;
@@ -45,7 +46,8 @@ enum sb_err st_entity_update(struct tx *tx, const struct st_entity *row, struct 
     return stmt_exec(&s, err);
 }
 
-enum sb_err st_entity_count(struct tx *tx, int64_t id, const struct st_counters *count, int64_t accessed_ms, struct sb_error *err)
+enum sb_err st_entity_count(struct tx *tx, int64_t id, const struct st_counters *count, int64_t accessed_ms,
+                            struct sb_error *err)
 {
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, SB_ENTITY_COUNT);
     stmt_bind_i64(&s, 1, id);
@@ -67,7 +69,8 @@ static struct st_counters read_counters(struct stmt *s, int col)
                                 .bytes = stmt_i64(s, col + 4)};
 }
 
-enum sb_err st_entity_counted(struct tx *tx, int64_t id, bool *ret_found, struct st_counters *ret, struct sb_error *err)
+enum sb_err st_entity_counted(struct tx *tx, int64_t id, bool *ret_found, struct st_counters *ret,
+                              struct sb_error *err)
 {
     enum sb_err rc;
     bool found;
@@ -104,8 +107,8 @@ static void read_row(struct stmt *s, struct sb_arena *a, struct st_entity *row)
                               .count = read_counters(s, 18)};
 }
 
-enum sb_err st_entity_list(struct tx *tx, int64_t ns, struct sb_arena *a, struct st_entity **ret, size_t *ret_n,
-                           struct sb_error *err)
+enum sb_err st_entity_list(struct tx *tx, int64_t ns, struct sb_arena *a, struct st_entity **ret,
+                           size_t *ret_n, struct sb_error *err)
 {
     enum sb_err rc;
     struct st_entity *rows = NULL;
@@ -143,7 +146,8 @@ enum sb_err st_entity_delete(struct tx *tx, int64_t id, struct sb_error *err)
     return stmt_exec(&s, err);
 }
 
-enum sb_err st_seen_get(struct tx *tx, int64_t entity, const uint8_t hmac[32], int64_t now, bool *ret_seen, struct sb_error *err)
+enum sb_err st_seen_get(struct tx *tx, int64_t entity, const uint8_t hmac[32], int64_t now, bool *ret_seen,
+                        struct sb_error *err)
 {
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, SB_SEEN_GET);
     stmt_bind_i64(&s, 1, entity);
@@ -160,7 +164,8 @@ static enum sb_err trim(struct tx *tx, int64_t entity, int64_t now, struct sb_er
     return stmt_exec(&s, err);
 }
 
-enum sb_err st_seen_put(struct tx *tx, int64_t entity, const uint8_t hmac[32], int64_t now, int64_t until, struct sb_error *err)
+enum sb_err st_seen_put(struct tx *tx, int64_t entity, const uint8_t hmac[32], int64_t now, int64_t until,
+                        struct sb_error *err)
 {
     enum sb_err rc = trim(tx, entity, now, err);
     if (rc != SB_OK)

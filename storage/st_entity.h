@@ -1,13 +1,18 @@
 /*
- * st_entity.h: rows of queues. Inside a transaction of servicebus.db only; texts and blobs of rows that are read live
- * in the given arena.
+ * st_entity.h: rows of queues. Inside a transaction of servicebus.db only; texts and blobs of rows that are
+ * read live in the given arena.
  */
 #ifndef SB_ST_ENTITY_H
 #define SB_ST_ENTITY_H
 
 #include "storage/store.h"
 
-enum st_entity_status { ST_ENTITY_ACTIVE = 0, ST_ENTITY_DISABLED = 1, ST_ENTITY_SEND_DISABLED = 2, ST_ENTITY_RECEIVE_DISABLED = 3 };
+enum st_entity_status {
+    ST_ENTITY_ACTIVE = 0,
+    ST_ENTITY_DISABLED = 1,
+    ST_ENTITY_SEND_DISABLED = 2,
+    ST_ENTITY_RECEIVE_DISABLED = 3
+};
 
 #define ST_ENTITY_DUP          0x01
 #define ST_ENTITY_SESSION      0x02
@@ -32,24 +37,26 @@ struct st_entity {
 };
 
 /* The id and the counters of row are not looked at. SB_ECONFLICT when the name is taken. */
-SB_MUST enum sb_err st_entity_insert(struct tx *tx, const struct st_entity *row, int64_t *ret_id, struct sb_error *err);
+SB_MUST enum sb_err st_entity_insert(struct tx *tx, const struct st_entity *row, int64_t *ret_id,
+                                     struct sb_error *err);
 /* Everything but id, ns, name, created, accessed and the counters. */
 SB_MUST enum sb_err st_entity_update(struct tx *tx, const struct st_entity *row, struct sb_error *err);
-SB_MUST enum sb_err st_entity_count(struct tx *tx, int64_t id, const struct st_counters *count, int64_t accessed_ms,
-                                    struct sb_error *err);
+SB_MUST enum sb_err st_entity_count(struct tx *tx, int64_t id, const struct st_counters *count,
+                                    int64_t accessed_ms, struct sb_error *err);
 /* The counters as stored; *ret_found false when the row is gone. */
-SB_MUST enum sb_err st_entity_counted(struct tx *tx, int64_t id, bool *ret_found, struct st_counters *ret, struct sb_error *err);
+SB_MUST enum sb_err st_entity_counted(struct tx *tx, int64_t id, bool *ret_found, struct st_counters *ret,
+                                      struct sb_error *err);
 /* A namespace's queues, by name. */
-SB_MUST enum sb_err st_entity_list(struct tx *tx, int64_t ns, struct sb_arena *a, struct st_entity **ret, size_t *ret_n,
-                                   struct sb_error *err);
+SB_MUST enum sb_err st_entity_list(struct tx *tx, int64_t ns, struct sb_arena *a, struct st_entity **ret,
+                                   size_t *ret_n, struct sb_error *err);
 /* With its messages and what it has seen. Takes time by the number of messages. */
 SB_MUST enum sb_err st_entity_delete(struct tx *tx, int64_t id, struct sb_error *err);
 
 /* Has this queue seen this message id, until a time after now? */
-SB_MUST enum sb_err st_seen_get(struct tx *tx, int64_t entity, const uint8_t hmac[32], int64_t now, bool *ret_seen,
-                                struct sb_error *err);
+SB_MUST enum sb_err st_seen_get(struct tx *tx, int64_t entity, const uint8_t hmac[32], int64_t now,
+                                bool *ret_seen, struct sb_error *err);
 /* Remembers it, and forgets a few whose time is over. */
-SB_MUST enum sb_err st_seen_put(struct tx *tx, int64_t entity, const uint8_t hmac[32], int64_t now, int64_t until,
-                                struct sb_error *err);
+SB_MUST enum sb_err st_seen_put(struct tx *tx, int64_t entity, const uint8_t hmac[32], int64_t now,
+                                int64_t until, struct sb_error *err);
 
 #endif

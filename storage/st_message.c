@@ -58,7 +58,8 @@ static void read_row(struct stmt *s, struct st_message *row)
 }
 
 /* One row of a bound statement; a NULL: its blobs are not wanted. */
-static enum sb_err one(struct stmt *s, struct sb_arena *a, bool *ret_found, struct st_message *ret, struct sb_error *err)
+static enum sb_err one(struct stmt *s, struct sb_arena *a, bool *ret_found, struct st_message *ret,
+                       struct sb_error *err)
 {
     enum sb_err rc;
     struct st_message row = {0};
@@ -80,8 +81,8 @@ out:
     return rc;
 }
 
-enum sb_err st_message_first(struct tx *tx, int64_t entity, int sub, struct sb_arena *a, bool *ret_found, struct st_message *ret,
-                             struct sb_error *err)
+enum sb_err st_message_first(struct tx *tx, int64_t entity, int sub, struct sb_arena *a, bool *ret_found,
+                             struct st_message *ret, struct sb_error *err)
 {
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, SB_MESSAGE_FIRST);
     stmt_bind_i64(&s, 1, sub);
@@ -90,22 +91,24 @@ enum sb_err st_message_first(struct tx *tx, int64_t entity, int sub, struct sb_a
     return one(&s, a, ret_found, ret, err);
 }
 
-enum sb_err st_message_get(struct tx *tx, int64_t id, struct sb_arena *a, bool *ret_found, struct st_message *ret,
-                           struct sb_error *err)
+enum sb_err st_message_get(struct tx *tx, int64_t id, struct sb_arena *a, bool *ret_found,
+                           struct st_message *ret, struct sb_error *err)
 {
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, SB_MESSAGE_GET);
     stmt_bind_i64(&s, 1, id);
     return one(&s, a, ret_found, ret, err);
 }
 
-enum sb_err st_message_meta(struct tx *tx, int64_t id, bool *ret_found, struct st_message *ret, struct sb_error *err)
+enum sb_err st_message_meta(struct tx *tx, int64_t id, bool *ret_found, struct st_message *ret,
+                            struct sb_error *err)
 {
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, SB_MESSAGE_META);
     stmt_bind_i64(&s, 1, id);
     return one(&s, NULL, ret_found, ret, err);
 }
 
-enum sb_err st_message_due(struct tx *tx, int64_t ns, int64_t now, bool *ret_found, struct st_message *ret, struct sb_error *err)
+enum sb_err st_message_due(struct tx *tx, int64_t ns, int64_t now, bool *ret_found, struct st_message *ret,
+                           struct sb_error *err)
 {
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, SB_MESSAGE_DUE);
     stmt_bind_i64(&s, 1, ns);
@@ -113,7 +116,8 @@ enum sb_err st_message_due(struct tx *tx, int64_t ns, int64_t now, bool *ret_fou
     return one(&s, NULL, ret_found, ret, err);
 }
 
-enum sb_err st_message_next_due(struct tx *tx, int64_t ns, bool *ret_found, int64_t *ret, struct sb_error *err)
+enum sb_err st_message_next_due(struct tx *tx, int64_t ns, bool *ret_found, int64_t *ret,
+                                struct sb_error *err)
 {
     enum sb_err rc;
     bool found;
@@ -127,7 +131,8 @@ out:
     return rc;
 }
 
-enum sb_err st_message_lock(struct tx *tx, int64_t id, const uint8_t token[ST_LOCK_LEN], int64_t until, struct sb_error *err)
+enum sb_err st_message_lock(struct tx *tx, int64_t id, const uint8_t token[ST_LOCK_LEN], int64_t until,
+                            struct sb_error *err)
 {
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, SB_MESSAGE_LOCK);
     stmt_bind_i64(&s, 1, id);
@@ -144,7 +149,8 @@ enum sb_err st_message_renew(struct tx *tx, int64_t id, int64_t until, struct sb
     return stmt_exec(&s, err);
 }
 
-enum sb_err st_message_release(struct tx *tx, int64_t id, int delivery_count, int64_t due, struct sb_error *err)
+enum sb_err st_message_release(struct tx *tx, int64_t id, int delivery_count, int64_t due,
+                               struct sb_error *err)
 {
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, SB_MESSAGE_RELEASE);
     stmt_bind_i64(&s, 1, id);
@@ -153,7 +159,8 @@ enum sb_err st_message_release(struct tx *tx, int64_t id, int delivery_count, in
     return stmt_exec(&s, err);
 }
 
-enum sb_err st_message_bury(struct tx *tx, int64_t id, int delivery_count, struct sb_blob dl_blob, struct sb_error *err)
+enum sb_err st_message_bury(struct tx *tx, int64_t id, int delivery_count, struct sb_blob dl_blob,
+                            struct sb_error *err)
 {
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, SB_MESSAGE_BURY);
     stmt_bind_i64(&s, 1, id);

@@ -1,8 +1,8 @@
 /*
  * stmt.h: prepared statements, for storage/ alone.
  *
- * Statements live in two X-macro lists (kv_stmts.h, sb_stmts.h), are all prepared when the database is opened (a typo
- * fails at start) and are used like this:
+ * Statements live in two X-macro lists (kv_stmts.h, sb_stmts.h), are all prepared when the database is opened
+ * (a typo fails at start) and are used like this:
  *
  *     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, KV_VAULT_GET);
  *     stmt_bind_text(&s, 1, name);
@@ -61,12 +61,13 @@ SB_MUST enum sb_err stmt_exec(struct stmt *s, struct sb_error *err);
 /* Rows that the last statement changed. */
 int64_t stmt_changes(struct tx *tx);
 
-/* Columns from 0; text and blobs are copied into the arena (NULL for SQL NULL). Borrow variants live until the next
- * step or reset. */
+/* Columns from 0; text and blobs are copied into the arena (NULL for SQL NULL). Borrow variants live until
+ * the next step or reset. */
 char *stmt_text(struct stmt *s, int col, struct sb_arena *a);
 struct sb_blob stmt_blob(struct stmt *s, int col, struct sb_arena *a);
 struct sb_blob stmt_blob_borrow(struct stmt *s, int col);
-void stmt_text_to(struct stmt *s, int col, char *dst, size_t cap); /* "" for NULL; too long: truncated never, SB_EIO next */
+void stmt_text_to(struct stmt *s, int col, char *dst,
+                  size_t cap); /* "" for NULL; too long: truncated never, SB_EIO next */
 int64_t stmt_i64(struct stmt *s, int col);
 bool stmt_is_null(struct stmt *s, int col);
 

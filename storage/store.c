@@ -136,7 +136,7 @@ static enum sb_err query_i64(struct store *s, const char *sql, int64_t *ret, str
     char text[32];
     enum sb_err rc;
     SB_TRY(query_text(s, sql, text, sizeof text, err));
-    *ret = strtoll(text, NULL, 10);
+    *ret = strtoll(text, NULL, 10); /* lint: ok, a number of SQLite's */
 out:
     return rc;
 }
@@ -158,8 +158,8 @@ out:
     return rc;
 }
 
-/* The length of a database that was closed in order, -1 when it has a log (a crash may have cut its last page,
- * which the log then holds). */
+/* The length of a database that was closed in order, -1 when it has a log (a crash may have cut its last
+ * page, which the log then holds). */
 static int64_t closed_length(const struct store *s)
 {
     struct stat st;
@@ -244,8 +244,9 @@ out:
     return rc;
 }
 
-/* Looks at every page of a small file. A large one would delay the start in proportion to its backlog: there, damage is met when
- * its page is read (SB_EIO), and sealed rows authenticate themselves. SQLite itself reads a cut last page as if zeros followed. */
+/* Looks at every page of a small file. A large one would delay the start in proportion to its backlog: there,
+ * damage is met when its page is read (SB_EIO), and sealed rows authenticate themselves. SQLite itself reads
+ * a cut last page as if zeros followed. */
 static enum sb_err check_damage(struct store *s, struct sb_error *err)
 {
     enum sb_err rc = SB_OK;

@@ -1,17 +1,17 @@
 /*
  * store.h: one SQLite database, owned by one thread, with group commit.
  *
- * Everything that touches a database is a `struct store_op`: its `run` is called on the owner thread inside an open
- * transaction (its own savepoint: an error rolls back just this op); the owner commits many ops at once
- * (synchronous=FULL), and only then calls each op's `done`, in order. So nothing is acknowledged and nothing becomes
- * visible before it is durable, and run/done of all ops of one store never overlap: memory state that only run/done
- * touch needs no lock.
+ * Everything that touches a database is a `struct store_op`: its `run` is called on the owner thread inside
+ * an open transaction (its own savepoint: an error rolls back just this op); the owner commits many ops at
+ * once (synchronous=FULL), and only then calls each op's `done`, in order. So nothing is acknowledged and
+ * nothing becomes visible before it is durable, and run/done of all ops of one store never overlap: memory
+ * state that only run/done touch needs no lock.
  *
- * STORE_ALONE ops get a transaction of their own, with nothing before it left uncommitted (management operations:
- * what their `done` publishes is in place before the next op runs).
+ * STORE_ALONE ops get a transaction of their own, with nothing before it left uncommitted (management
+ * operations: what their `done` publishes is in place before the next op runs).
  *
- * When COMMIT fails the outcome is unknown: every op of the batch ends with SB_EIO, the store is broken from then on
- * (each later op: SB_EIO) and on_broken is called; the process is to exit (architecture 3.5).
+ * When COMMIT fails the outcome is unknown: every op of the batch ends with SB_EIO, the store is broken from
+ * then on (each later op: SB_EIO) and on_broken is called; the process is to exit (architecture 3.5).
  */
 #ifndef SB_STORE_H
 #define SB_STORE_H
@@ -29,10 +29,12 @@ enum store_kind { STORE_SB, STORE_KV };
 #define STORE_ALONE 0x1u
 
 struct store_op {
-    /* Inside the transaction. Return an error to roll this op back. May run twice (a batch that SQLite rolled back as
-     * a whole is rerun one by one): must not have effects outside the transaction except on memory it resets itself. */
+    /* Inside the transaction. Return an error to roll this op back. May run twice (a batch that SQLite rolled
+     * back as a whole is rerun one by one): must not have effects outside the transaction except on memory it
+     * resets itself. */
     enum sb_err (*run)(struct tx *tx, struct store_op *op, struct sb_error *err);
-    /* After the commit, on the owner thread: rc and err are set. May free or reuse the op. May submit others. */
+    /* After the commit, on the owner thread: rc and err are set. May free or reuse the op. May submit others.
+     */
     void (*done)(struct store_op *op);
     unsigned flags;
     enum sb_err rc;
@@ -50,14 +52,18 @@ struct store_hooks {
     void (*on_broken)(void *cookie);
 };
 
-/* Opens (creates, migrates) the database; path NULL: in memory. SB_EDATADIR with what to do when it is damaged or was
- * made by a newer version. The owner thread starts with store_start, after which only ops touch the database. */
-SB_MUST enum sb_err store_open(const char *path, enum store_kind kind, struct store **ret, struct sb_error *err);
+/* Opens (creates, migrates) the database; path NULL: in memory. SB_EDATADIR with what to do when it is
+ * damaged or was made by a newer version. The owner thread starts with store_start, after which only ops
+ * touch the database. */
+SB_MUST enum sb_err store_open(const char *path, enum store_kind kind, struct store **ret,
+                               struct sb_error *err);
 SB_MUST enum sb_err store_start(struct store *s, const struct store_hooks *hooks, struct sb_error *err);
-/* Runs what is queued, checkpoints, stops the thread and closes. A leaked statement is an assertion failure. */
+/* Runs what is queued, checkpoints, stops the thread and closes. A leaked statement is an assertion failure.
+ */
 void store_close(struct store *s);
 
-/* Queues an op; done will be called exactly once (on the owner thread), also when the store is closing or broken. */
+/* Queues an op; done will be called exactly once (on the owner thread), also when the store is closing or
+ * broken. */
 void store_submit(struct store *s, struct store_op *op);
 /* Queues f as a STORE_ALONE op and waits until it is durable. Not from the owner thread. */
 typedef enum sb_err store_fn(struct tx *tx, void *arg, struct sb_error *err);
@@ -67,7 +73,8 @@ SB_MUST enum sb_err store_read(struct store *s, store_fn *f, void *arg, struct s
 /* Like store_call, and publish(arg) runs on the owner thread after the commit, before anything else does. */
 SB_MUST enum sb_err store_call_publish(struct store *s, store_fn *f, void (*publish)(void *arg), void *arg,
                                        struct sb_error *err);
-/* Empties the write-ahead log, so that overwritten bytes are gone from it (after a wrapped key was removed). Waits. */
+/* Empties the write-ahead log, so that overwritten bytes are gone from it (after a wrapped key was removed).
+ * Waits. */
 SB_MUST enum sb_err store_scrub(struct store *s, struct sb_error *err);
 /* Is the calling thread this store's owner? For assertions. */
 bool store_is_owner(const struct store *s);
@@ -75,9 +82,10 @@ bool store_is_owner(const struct store *s);
 bool store_healthy(const struct store *s);
 
 /* Small values by name in the database's own `meta` table (clock offset, sealed signing key). */
-SB_MUST enum sb_err store_meta_get(struct tx *tx, const char *name, struct sb_arena *a, struct sb_blob *ret /* p NULL: none */,
+SB_MUST enum sb_err store_meta_get(struct tx *tx, const char *name, struct sb_arena *a,
+                                   struct sb_blob *ret /* p NULL: none */, struct sb_error *err);
+SB_MUST enum sb_err store_meta_put(struct tx *tx, const char *name, const void *p, size_t n,
                                    struct sb_error *err);
-SB_MUST enum sb_err store_meta_put(struct tx *tx, const char *name, const void *p, size_t n, struct sb_error *err);
 /* Empties every table (control plane reset); sequences of ids go on, so no id is used again. */
 SB_MUST enum sb_err store_wipe_all(struct tx *tx, struct sb_error *err);
 

@@ -22,8 +22,8 @@ struct store {
     struct tx tx;
     sqlite3 *db;
     sqlite3_stmt *control[CTL_MAX];
-    char *path; /* NULL: in memory */
-    bool fresh; /* had no table when it was opened */
+    char *path;     /* NULL: in memory */
+    bool fresh;     /* had no table when it was opened */
     int64_t length; /* of the file before it was opened; -1: new, or there was a log beside it */
     struct store_hooks hooks;
 

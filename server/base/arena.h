@@ -1,9 +1,9 @@
 /*
  * arena.h: memory that lives as long as one request (or one task) and is given back at once, wiped.
  *
- * Results of engine and storage calls are allocated from the caller's arena, so nothing has to be freed one by one.
- * Not thread-safe: one arena belongs to one thread at a time. Allocation failure returns NULL and marks the arena;
- * the ceiling (bytes) is given at creation.
+ * Results of engine and storage calls are allocated from the caller's arena, so nothing has to be freed one
+ * by one. Not thread-safe: one arena belongs to one thread at a time. Allocation failure returns NULL and
+ * marks the arena; the ceiling (bytes) is given at creation.
  */
 #ifndef SB_ARENA_H
 #define SB_ARENA_H

@@ -13,7 +13,8 @@
 #pragma GCC poison strcpy strcat sprintf vsprintf strtok atoi atol atoll gmtime localtime ctime asctime srand
 #pragma GCC poison sleep usleep gets tmpnam mktemp strncpy strncat
 
-/* OpenSSL's headers have parameters of this name: only calls are refused (clang wants it on the first declaration). */
+/* OpenSSL's headers have parameters of this name: only calls are refused (clang wants it on the first
+ * declaration). */
 #ifndef __clang__
 int rand(void) __attribute__((error("banned")));
 #endif

@@ -1,8 +1,9 @@
 /*
  * buf.h: a growing byte buffer with a ceiling.
  *
- * The ceiling is given at init. When an append fails (ceiling or memory) the buffer frees itself and stays failed:
- * callers append freely and look once, with buf_failed or at the end. Memory is wiped before it is given back.
+ * The ceiling is given at init. When an append fails (ceiling or memory) the buffer frees itself and stays
+ * failed: callers append freely and look once, with buf_failed or at the end. Memory is wiped before it is
+ * given back.
  */
 #ifndef SB_BUF_H
 #define SB_BUF_H
@@ -51,7 +52,8 @@ uint16_t be_get_u16(const uint8_t *p);
 uint32_t be_get_u32(const uint8_t *p);
 uint64_t be_get_u64(const uint8_t *p);
 
-/* Overwrites n bytes so that the compiler cannot leave it out. What it cannot reach: registers, earlier copies. */
+/* Overwrites n bytes so that the compiler cannot leave it out. What it cannot reach: registers, earlier
+ * copies. */
 void sb_wipe(void *p, size_t n);
 
 #endif

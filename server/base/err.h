@@ -1,10 +1,11 @@
 /*
  * err.h: the one list of errors, and the error object that carries a detail.
  *
- * A function that can fail returns `enum sb_err`, takes `struct sb_error *err` last (may be NULL) and leaves its
- * `ret_` outputs untouched on failure. `detail` holds one sentence in the words of the service where they are known;
- * it may name resources and ids, never a key, a token or a body. What an error looks like on each plane (HTTP
- * status, code, inner code) is a table in api/errmap.c: a new error is one row here and one row there.
+ * A function that can fail returns `enum sb_err`, takes `struct sb_error *err` last (may be NULL) and leaves
+ * its `ret_` outputs untouched on failure. `detail` holds one sentence in the words of the service where they
+ * are known; it may name resources and ids, never a key, a token or a body. What an error looks like on each
+ * plane (HTTP status, code, inner code) is a table in api/errmap.c: a new error is one row here and one row
+ * there.
  */
 #ifndef SB_ERR_H
 #define SB_ERR_H
@@ -113,11 +114,13 @@ enum sb_err {
 
 struct sb_error {
     enum sb_err code;
-    int status; /* the HTTP status that an injected fault asks for (contract 4); 0: what the code stands for */
+    int status; /* the HTTP status that an injected fault asks for (contract 4); 0: what the code stands for
+                 */
     char detail[1400];
 };
 
-/* Sets err (when not NULL) to code and the formatted detail; returns code, so `return sb_fail(...)` reads well. */
+/* Sets err (when not NULL) to code and the formatted detail; returns code, so `return sb_fail(...)` reads
+ * well. */
 enum sb_err sb_fail(struct sb_error *err, enum sb_err code, const char *fmt, ...) SB_PRINTF(3, 4);
 #ifdef __clang_analyzer__
 /* The analyzer looks at one file at a time and would not know what comes back. */

@@ -1,8 +1,9 @@
 /*
  * log.h: events to stderr, as text or JSON lines, written with one write(2) each.
  *
- * log_event(LOG_INFO, "key.revoked", "ns", name, "key", key, NULL): an event name, then pairs of field name and text
- * value, ended by NULL. Never a key, token, body or connection string. Thread-safe. Layers below api do not log above debug.
+ * log_event(LOG_INFO, "key.revoked", "ns", name, "key", key, NULL): an event name, then pairs of field name
+ * and text value, ended by NULL. Never a key, token, body or connection string. Thread-safe. Layers below api
+ * do not log above debug.
  */
 #ifndef SB_LOG_H
 #define SB_LOG_H

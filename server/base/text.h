@@ -1,4 +1,5 @@
-/* text.h: small text helpers that every layer needs: comparison, copying, GUIDs, hex, base64, percent-encoding. */
+/* text.h: small text helpers that every layer needs: comparison, copying, GUIDs, hex, base64,
+ * percent-encoding. */
 #ifndef SB_TEXT_H
 #define SB_TEXT_H
 
@@ -37,8 +38,8 @@ bool guid_valid(const char *s); /* dashed form only */
 void hex_encode(const uint8_t *p, size_t n, char *dst /* 2n+1 */);
 bool hex_decode(const char *s, uint8_t *ret, size_t n); /* exactly 2n digits */
 
-/* Standard (padded) and URL (unpadded) base64. Encoders append; decoders take n characters, strict alphabet and
- * length, padding optional in b64, none in b64url; result from the arena; NULL if malformed. */
+/* Standard (padded) and URL (unpadded) base64. Encoders append; decoders take n characters, strict alphabet
+ * and length, padding optional in b64, none in b64url; result from the arena; NULL if malformed. */
 enum sb_err b64_encode(struct sb_buf *b, const void *p, size_t n);
 enum sb_err b64url_encode(struct sb_buf *b, const void *p, size_t n);
 uint8_t *b64_decode(struct sb_arena *a, const char *s, size_t n, size_t *ret_n);

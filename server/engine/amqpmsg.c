@@ -1,6 +1,6 @@
 /*
- * amqpmsg.c: AMQP 1.0 sections to and from `struct amqp_message`. Encodings: OASIS AMQP 1.0 part 1 (types), part 3
- * §3.2 (sections). Compound values are skipped by their size, so nothing here recurses.
+ * amqpmsg.c: AMQP 1.0 sections to and from `struct amqp_message`. Encodings: OASIS AMQP 1.0 part 1 (types),
+ * part 3 §3.2 (sections). Compound values are skipped by their size, so nothing here recurses.
  */
 #include "server/base/text.h"
 #include "server/engine/amqpmsg.h"
@@ -58,9 +58,22 @@ enum code {
 #define DESCRIBED_MAX 8 /* descriptors of descriptors: nobody sends more than one */
 
 /* Fields of the properties section, by their place in its list. */
-enum field { FIELD_MESSAGE_ID, FIELD_USER_ID, FIELD_TO, FIELD_SUBJECT, FIELD_REPLY_TO, FIELD_CORRELATION_ID, FIELD_CONTENT_TYPE,
-             FIELD_CONTENT_ENCODING, FIELD_EXPIRY, FIELD_CREATION, FIELD_GROUP_ID, FIELD_GROUP_SEQUENCE, FIELD_REPLY_TO_GROUP_ID,
-             FIELD_MAX };
+enum field {
+    FIELD_MESSAGE_ID,
+    FIELD_USER_ID,
+    FIELD_TO,
+    FIELD_SUBJECT,
+    FIELD_REPLY_TO,
+    FIELD_CORRELATION_ID,
+    FIELD_CONTENT_TYPE,
+    FIELD_CONTENT_ENCODING,
+    FIELD_EXPIRY,
+    FIELD_CREATION,
+    FIELD_GROUP_ID,
+    FIELD_GROUP_SEQUENCE,
+    FIELD_REPLY_TO_GROUP_ID,
+    FIELD_MAX
+};
 
 #define KEY_PARTITION     "x-opt-partition-key"
 #define KEY_VIA_PARTITION "x-opt-via-partition-key"
@@ -336,7 +349,8 @@ static int64_t signed_of(struct sb_blob v)
     }
 }
 
-/* A field as text: strings and symbols as they are, the other forms of ids in their usual writing. NULL: malformed. */
+/* A field as text: strings and symbols as they are, the other forms of ids in their usual writing. NULL:
+ * malformed. */
 static const char *text_of(struct sb_arena *a, struct sb_blob v)
 {
     struct sb_blob b;
@@ -546,14 +560,16 @@ static bool section_code(struct reader *r, unsigned *ret)
     return true;
 }
 
-enum sb_err amqpmsg_decode(struct sb_blob sections, struct sb_arena *a, struct amqp_message *ret, struct sb_error *err)
+enum sb_err amqpmsg_decode(struct sb_blob sections, struct sb_arena *a, struct amqp_message *ret,
+                           struct sb_error *err)
 {
     struct reader r = {sections.p, sections.n, a};
     struct amqp_message m = {0};
     while (r.n > 0) {
         unsigned section;
         struct sb_blob v;
-        if (!section_code(&r, &section) || !take(&r, &v) || v.p[0] == CODE_DESCRIBED || !read_section(section, v, a, &m)) {
+        if (!section_code(&r, &section) || !take(&r, &v) || v.p[0] == CODE_DESCRIBED ||
+            !read_section(section, v, a, &m)) {
             if (arena_failed(a))
                 return sb_fail(err, SB_ENOMEM, "out of memory reading a message");
             return malformed(err);

@@ -1,6 +1,7 @@
 /*
- * amqpmsg.h: the stored form of a message: AMQP 1.0 sections (properties, application-properties, body), read and
- * written byte for byte. Sections that we do not know are kept as they are. (OASIS AMQP 1.0 part 1 and 3.2.)
+ * amqpmsg.h: the stored form of a message: AMQP 1.0 sections (properties, application-properties, body), read
+ * and written byte for byte. Sections that we do not know are kept as they are. (OASIS AMQP 1.0 part 1
+ * and 3.2.)
  */
 #ifndef SB_AMQPMSG_H
 #define SB_AMQPMSG_H
@@ -11,12 +12,20 @@
 
 /* The fields of the properties section that Service Bus uses; NULL: absent. */
 struct amqp_props {
-    const char *message_id, *to, *subject /* Label */, *reply_to, *correlation_id, *content_type, *session_id /* group-id */,
-        *reply_to_session_id /* reply-to-group-id */;
+    const char *message_id, *to, *subject /* Label */, *reply_to, *correlation_id, *content_type,
+        *session_id /* group-id */, *reply_to_session_id /* reply-to-group-id */;
     const char *partition_key, *via_partition_key; /* message annotations */
 };
 
-enum amqp_value_kind { AMQP_STRING, AMQP_LONG, AMQP_DOUBLE, AMQP_BOOL, AMQP_TIMESTAMP, AMQP_NULL, AMQP_OTHER };
+enum amqp_value_kind {
+    AMQP_STRING,
+    AMQP_LONG,
+    AMQP_DOUBLE,
+    AMQP_BOOL,
+    AMQP_TIMESTAMP,
+    AMQP_NULL,
+    AMQP_OTHER
+};
 struct amqp_value {
     enum amqp_value_kind kind;
     const char *s;
@@ -38,6 +47,7 @@ struct amqp_message {
 /* Appends annotations (if any), properties, application-properties (if any) and one data section. */
 SB_MUST enum sb_err amqpmsg_encode(const struct amqp_message *m, struct sb_buf *out, struct sb_error *err);
 /* Decodes into the arena; strict about lengths and nesting (hostile input). SB_EINVAL. */
-SB_MUST enum sb_err amqpmsg_decode(struct sb_blob sections, struct sb_arena *a, struct amqp_message *ret, struct sb_error *err);
+SB_MUST enum sb_err amqpmsg_decode(struct sb_blob sections, struct sb_arena *a, struct amqp_message *ret,
+                                   struct sb_error *err);
 
 #endif

@@ -1,8 +1,8 @@
 /*
  * broker.c: the broker's memory: entities and their counters, when something falls due next, life cycle.
  *
- * Counters live here and are written to the entity's row once per commit (broker_before_commit), in the transaction of
- * what they count.
+ * Counters live here and are written to the entity's row once per commit (broker_before_commit), in the
+ * transaction of what they count.
  */
 #include <stdlib.h>
 #include "server/base/text.h"
@@ -10,7 +10,7 @@
 #include "server/engine/broker_private.h"
 
 #define SEALED_MAX ((size_t)256 << 20) /* ceiling of a sealed message; limits of queues are lower */
-#define SLOTS_MIN 8
+#define SLOTS_MIN  8
 /* accessedAt is written with the next change, or after this long without one. */
 #define ACCESSED_LAG_MS 60000
 
@@ -33,7 +33,8 @@ static const char *put_text(char **at, const char *s)
 
 struct st_entity *broker_config_copy(const struct st_entity *row)
 {
-    size_t n = text_size(row->name) + text_size(row->forward_to) + text_size(row->forward_dlq) + row->metadata.n;
+    size_t n =
+        text_size(row->name) + text_size(row->forward_to) + text_size(row->forward_dlq) + row->metadata.n;
     struct st_entity *cfg = malloc(sizeof *cfg + n);
     if (cfg == NULL)
         return NULL;
@@ -146,7 +147,8 @@ static void chain(struct broker_ns *home, struct entity *t)
 static void grow(struct broker_ns *home)
 {
     size_t slots = home->slots * 4;
-    struct entity **names = calloc(slots, sizeof(struct entity *)), **ids = calloc(slots, sizeof(struct entity *));
+    struct entity **names = calloc(slots, sizeof(struct entity *)),
+                  **ids = calloc(slots, sizeof(struct entity *));
     if (names == NULL || ids == NULL) {
         free(names);
         free(ids);
@@ -262,7 +264,8 @@ enum sb_err broker_before_commit(struct engine *e, struct tx *tx, struct sb_erro
         t->stored_accessed_ms = t->accessed_ms;
         b->dirty = t->dirty_next;
         t->in_dirty = false;
-        if (t->in_flushed) /* since a commit that no op of the broker was part of: nobody has called broker_after */
+        if (t->in_flushed) /* since a commit that no op of the broker was part of: nobody has called
+                              broker_after */
             continue;
         t->in_flushed = true;
         t->flushed_next = b->flushed;
@@ -295,7 +298,8 @@ static void reread_ns(struct ns *n, void *arg)
     for (size_t i = 0; i < home->slots; i++) {
         for (struct entity *t = home->by_id[i]; t; t = t->id_next) {
             struct st_counters count;
-            /* A read that fails leaves counters that the next commit's CHECKs may refuse: nothing is lost by it. */
+            /* A read that fails leaves counters that the next commit's CHECKs may refuse: nothing is lost by
+             * it. */
             if (st_entity_counted(r->tx, t->id, &found, &count, NULL) == SB_OK && found)
                 t->count = count;
             show(t);

@@ -1,16 +1,16 @@
 /*
  * broker.h: queues and their messages: send, peek-lock, receive-and-delete, settle, expiry, dead-lettering.
  *
- * A message operation is a `struct broker_op`: filled in by the caller, queued with broker_submit, run on the sb thread inside
- * a group commit, and handed back through `done` when it is durable (or refused). A receive that finds nothing parks until a message
- * comes, its time is over or the emulator stops.
+ * A message operation is a `struct broker_op`: filled in by the caller, queued with broker_submit, run on the
+ * sb thread inside a group commit, and handed back through `done` when it is durable (or refused). A receive
+ * that finds nothing parks until a message comes, its time is over or the emulator stops.
  */
 #ifndef SB_BROKER_H
 #define SB_BROKER_H
 
 #include "server/engine/ns.h"
 
-struct entity;  /* broker_private.h */
+struct entity; /* broker_private.h */
 struct waiters;
 
 #define ENTITY_NAME_MAX 260
@@ -24,22 +24,28 @@ struct queue {
     int64_t max_mb, max_message_kb;
     int max_delivery;
     bool dup, session, dead_letter_expired, batched, partitioning, express;
-    const char *status; /* "Active", "Disabled", "SendDisabled", "ReceiveDisabled" */
-    const char *forward_to, *forward_dlq; /* or NULL */
-    const char *user_metadata;            /* or NULL; sealed under the platform key at rest */
+    const char *status;                          /* "Active", "Disabled", "SendDisabled", "ReceiveDisabled" */
+    const char *forward_to, *forward_dlq;        /* or NULL */
+    const char *user_metadata;                   /* or NULL; sealed under the platform key at rest */
     int64_t created_ms, updated_ms, accessed_ms; /* accessed 0: never */
     int64_t size_bytes, active, dead_letter, scheduled;
     bool changed; /* broker_queue_put: it is new or another than before */
 };
-struct queue_spec { /* -1 / NULL: not sent (a PUT keeps defaults for a new queue, current values for an old one) */
+struct queue_spec { /* -1 / NULL: not sent (a PUT keeps defaults for a new queue, current values for an old
+                       one) */
     const char *ns, *name, *status, *forward_to, *forward_dlq, *user_metadata;
     int64_t lock_ms, ttl_ms, dup_window_ms, idle_ms, max_mb, max_message_kb;
     int max_delivery, dup, session, dead_letter_expired, batched, partitioning, express;
 };
-SB_MUST enum sb_err broker_queue_put(struct engine *e, const struct queue_spec *s, struct sb_arena *a, struct queue *ret, bool *ret_created, struct sb_error *err);
-SB_MUST enum sb_err broker_queue_get(struct engine *e, const char *ns, const char *name, struct sb_arena *a, struct queue *ret, struct sb_error *err);
-SB_MUST enum sb_err broker_queue_list(struct engine *e, const char *ns, size_t skip, size_t top, struct sb_arena *a, struct queue **ret, size_t *ret_n, struct sb_error *err);
-SB_MUST enum sb_err broker_queue_delete(struct engine *e, const char *ns, const char *name, bool *ret_existed, struct sb_error *err);
+SB_MUST enum sb_err broker_queue_put(struct engine *e, const struct queue_spec *s, struct sb_arena *a,
+                                     struct queue *ret, bool *ret_created, struct sb_error *err);
+SB_MUST enum sb_err broker_queue_get(struct engine *e, const char *ns, const char *name, struct sb_arena *a,
+                                     struct queue *ret, struct sb_error *err);
+SB_MUST enum sb_err broker_queue_list(struct engine *e, const char *ns, size_t skip, size_t top,
+                                      struct sb_arena *a, struct queue **ret, size_t *ret_n,
+                                      struct sb_error *err);
+SB_MUST enum sb_err broker_queue_delete(struct engine *e, const char *ns, const char *name, bool *ret_existed,
+                                        struct sb_error *err);
 
 /* ---- life cycle (engine.c calls these; broker_stop stands below) ---- */
 SB_MUST enum sb_err broker_open(struct engine *e, struct sb_error *err); /* before ns_open */
@@ -49,13 +55,18 @@ void broker_close(struct engine *e);                                     /* afte
 bool broker_cut_dlq(char *path);
 
 /* ---- what the namespace needs from the broker ---- */
-SB_MUST enum sb_err broker_ns_load(struct engine *e, struct tx *tx, struct ns *n, struct sb_error *err); /* fills n->broker from the database */
+SB_MUST enum sb_err broker_ns_load(struct engine *e, struct tx *tx, struct ns *n,
+                                   struct sb_error *err); /* fills n->broker from the database */
 void broker_ns_free(struct broker_ns *b);
 size_t broker_entity_count(const struct ns *n);
-struct broker_totals { int64_t active, dead_letter, scheduled, bytes; };
+struct broker_totals {
+    int64_t active, dead_letter, scheduled, bytes;
+};
 struct broker_totals broker_totals(const struct ns *n); /* under engine_lock or on the sb thread */
-/* sb thread, in done of the op that revoked: every parked receive of the namespace is told. Locks are released in the transaction itself: */
-SB_MUST enum sb_err broker_release_locks(struct engine *e, struct tx *tx, struct ns *n, struct sb_error *err); /* no delivery is counted */
+/* sb thread, in done of the op that revoked: every parked receive of the namespace is told. Locks are
+ * released in the transaction itself: */
+SB_MUST enum sb_err broker_release_locks(struct engine *e, struct tx *tx, struct ns *n,
+                                         struct sb_error *err); /* no delivery is counted */
 void broker_revoked(struct engine *e, struct ns *n);
 /* sb thread, in done of the op that gave the key back: due events start to count again. */
 void broker_restored(struct engine *e, struct ns *n);
@@ -66,12 +77,21 @@ SB_MUST enum sb_err broker_before_commit(struct engine *e, struct tx *tx, struct
 void broker_batch_lost(struct engine *e, struct tx *tx);
 
 /* ---- message operations ---- */
-enum broker_kind { BROKER_SEND, BROKER_RECEIVE /* peek-lock */, BROKER_RECEIVE_DELETE, BROKER_COMPLETE, BROKER_UNLOCK, BROKER_RENEW };
+enum broker_kind {
+    BROKER_SEND,
+    BROKER_RECEIVE /* peek-lock */,
+    BROKER_RECEIVE_DELETE,
+    BROKER_COMPLETE,
+    BROKER_UNLOCK,
+    BROKER_RENEW
+};
 
-/* A message on its way in. sections: AMQP properties, application-properties and body, encoded (amqpmsg.h). */
+/* A message on its way in. sections: AMQP properties, application-properties and body, encoded (amqpmsg.h).
+ */
 struct broker_message {
     struct sb_blob sections;
-    const char *message_id; /* NULL: one is made and put into sections by the caller; here for duplicate detection */
+    const char
+        *message_id; /* NULL: one is made and put into sections by the caller; here for duplicate detection */
     const char *session_id; /* or NULL */
     int64_t ttl_ms;         /* -1: the queue's */
     int64_t scheduled_ms;   /* 0: now */
@@ -81,7 +101,7 @@ struct broker_delivery {
     int64_t seq, enqueued_ms, expires_ms /* 0: never */, locked_until_ms, enqueued_seq;
     int delivery_count; /* as HTTP counts: 1 on first delivery */
     char lock_token[40];
-    struct sb_blob sections; /* in op->arena */
+    struct sb_blob sections;                /* in op->arena */
     const char *dl_reason, *dl_description; /* of a dead-lettered message, else NULL */
     int64_t ttl_ms;
 };
@@ -125,12 +145,14 @@ struct broker_op {
 void broker_submit(struct engine *e, struct broker_op *op);
 
 /* ---- what falls due ---- */
-int64_t broker_next_due(struct engine *e); /* over all namespaces that have their key; also parked receives' deadlines */
+int64_t broker_next_due(
+    struct engine *e); /* over all namespaces that have their key; also parked receives' deadlines */
 SB_MUST enum sb_err broker_run_due(struct engine *e, int64_t now, struct sb_error *err);
 /* Answers every parked receive as empty (shutdown). */
 void broker_stop(struct engine *e);
 
-/* Control plane: one sealed row as stored; header fields and bytes, never plaintext. entity may end in /$DeadLetterQueue. */
+/* Control plane: one sealed row as stored; header fields and bytes, never plaintext. entity may end in
+ * /$DeadLetterQueue. */
 struct at_rest {
     int64_t seq, enqueued_ms, size;
     int version, min_reader, flags, delivery_count;
@@ -138,6 +160,7 @@ struct at_rest {
     const char *state;
     struct sb_blob blob, dead_letter; /* the latter p NULL if none */
 };
-SB_MUST enum sb_err broker_at_rest(struct engine *e, const char *ns, const char *entity, int64_t seq, struct sb_arena *a, struct at_rest *ret, struct sb_error *err);
+SB_MUST enum sb_err broker_at_rest(struct engine *e, const char *ns, const char *entity, int64_t seq,
+                                   struct sb_arena *a, struct at_rest *ret, struct sb_error *err);
 
 #endif

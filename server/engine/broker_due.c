@@ -1,8 +1,9 @@
 /*
  * broker_due.c: what falls due: ends of locks, activations, expiries, and queues that nobody uses.
  *
- * Every request on a namespace runs what is due there first, so it sees a state in which all of it has happened; the
- * timeline runs the rest in the order of its times. A namespace without its key is left alone (semantics 11).
+ * Every request on a namespace runs what is due there first, so it sees a state in which all of it has
+ * happened; the timeline runs the rest in the order of its times. A namespace without its key is left alone
+ * (semantics 11).
  */
 #include <stdlib.h>
 #include "server/base/text.h"
@@ -104,8 +105,9 @@ struct due_run {
     struct sb_error *err;
     enum sb_err rc;
     bool more;
-    int64_t idle_at;     /* of the queue below */
-    struct entity *idle; /* falls idle before anything else does: deleted alone, after what is due before it */
+    int64_t idle_at; /* of the queue below */
+    struct entity
+        *idle; /* falls idle before anything else does: deleted alone, after what is due before it */
 };
 
 static void due_ns(struct ns *n, void *arg)

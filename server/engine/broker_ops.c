@@ -1,8 +1,9 @@
 /*
- * broker_ops.c: message operations: what a `struct broker_op` does inside its transaction, and what follows the commit.
+ * broker_ops.c: message operations: what a `struct broker_op` does inside its transaction, and what follows
+ * the commit.
  *
- * A refusal is an answer, not a failure: it is found before the op writes anything, and the transaction goes on (what fell due
- * before stays done). Only what storage or cryptography cannot do rolls the op back.
+ * A refusal is an answer, not a failure: it is found before the op writes anything, and the transaction goes
+ * on (what fell due before stays done). Only what storage or cryptography cannot do rolls the op back.
  */
 #include <stdarg.h>
 #include "crypto/rng.h"
@@ -16,11 +17,15 @@
 enum { AFTER_ANSWER, AFTER_AGAIN, AFTER_PARK, AFTER_POLL };
 
 /* The sentence is public, where it appears is not (semantics 18). */
-#define TEXT_REVOKED "The operation cannot be performed because the Service Bus namespace is disabled because the encryption key is no longer valid."
-#define TEXT_LOCK    "No message was found with the specified MessageId or LockToken."
-#define TEXT_SESSION "It is not possible for an entity that requires sessions to create a non-sessionful message receiver."
+#define TEXT_REVOKED                                                                                         \
+    "The operation cannot be performed because the Service Bus namespace is disabled because the "           \
+    "encryption key is no longer valid."
+#define TEXT_LOCK "No message was found with the specified MessageId or LockToken."
+#define TEXT_SESSION                                                                                         \
+    "It is not possible for an entity that requires sessions to create a non-sessionful message receiver."
 #define TEXT_NO_SESSION                                                                                      \
-    "The SessionId was not set on a message, and it cannot be sent to the entity. Entities that have session " \
+    "The SessionId was not set on a message, and it cannot be sent to the entity. Entities that have "       \
+    "session "                                                                                               \
     "support enabled can only receive messages that have the SessionId set to a valid value."
 
 enum sb_err broker_refuse(struct broker_op *op, enum sb_err code, const char *fmt, ...)
@@ -45,12 +50,15 @@ static enum sb_err check_message(struct broker_op *op, const struct entity *t, c
 {
     const struct st_entity *cfg = t->cfg;
     if ((int64_t)m->sections.n > cfg->max_message_kb * 1024)
-        return broker_refuse(op, SB_EQUOTA, "The message of %zu bytes exceeds the limit of %lld bytes of '%s'.", m->sections.n,
-                             (long long)cfg->max_message_kb * 1024, cfg->name);
+        return broker_refuse(op, SB_EQUOTA,
+                             "The message of %zu bytes exceeds the limit of %lld bytes of '%s'.",
+                             m->sections.n, (long long)cfg->max_message_kb * 1024, cfg->name);
     if (m->message_id && strlen(m->message_id) > MESSAGE_ID_MAX)
-        return broker_refuse(op, SB_EBADREQUEST, "The MessageId exceeds the maximum of %d characters.", MESSAGE_ID_MAX);
+        return broker_refuse(op, SB_EBADREQUEST, "The MessageId exceeds the maximum of %d characters.",
+                             MESSAGE_ID_MAX);
     if (m->session_id && strlen(m->session_id) > MESSAGE_ID_MAX)
-        return broker_refuse(op, SB_EBADREQUEST, "The SessionId exceeds the maximum of %d characters.", MESSAGE_ID_MAX);
+        return broker_refuse(op, SB_EBADREQUEST, "The SessionId exceeds the maximum of %d characters.",
+                             MESSAGE_ID_MAX);
     if (m->session_id == NULL && (cfg->flags & ST_ENTITY_SESSION))
         return broker_refuse(op, SB_EBADREQUEST, TEXT_NO_SESSION);
     return SB_OK;
@@ -63,7 +71,8 @@ static enum sb_err check_send(struct broker_op *op, const struct entity *t)
     if (op->dlq)
         return broker_refuse(op, SB_EBADREQUEST, "Messages cannot be sent to a dead-letter queue.");
     if (cfg->status == ST_ENTITY_DISABLED || cfg->status == ST_ENTITY_SEND_DISABLED)
-        return broker_refuse(op, SB_EENTITYDISABLED, "Messaging entity '%s' is currently disabled for Send operations.", cfg->name);
+        return broker_refuse(op, SB_EENTITYDISABLED,
+                             "Messaging entity '%s' is currently disabled for Send operations.", cfg->name);
     for (size_t i = 0; i < op->messages_n && op->rc == SB_OK; i++) {
         check_message(op, t, &op->messages[i]);
         size += (int64_t)op->messages[i].sections.n;
@@ -71,7 +80,8 @@ static enum sb_err check_send(struct broker_op *op, const struct entity *t)
     int64_t max = cfg->max_mb * 1024 * 1024;
     if (op->rc == SB_OK && t->count.bytes + size > max)
         return broker_refuse(op, SB_EQUOTA,
-                             "The maximum entity size has been reached or exceeded for Queue: '%s'. Size of entity in bytes:%lld, Max "
+                             "The maximum entity size has been reached or exceeded for Queue: '%s'. Size of "
+                             "entity in bytes:%lld, Max "
                              "entity size in bytes:%lld.",
                              cfg->name, (long long)(t->count.bytes + size), (long long)max);
     return SB_OK;
@@ -98,9 +108,9 @@ out:
 /* ---- receive ---- */
 
 /*
- * Lock tokens. A token is a version 4 GUID of 58 random bits, and the key of the message's row under a mask made from them: so
- * a locked message is found by its key, and no index of tokens has to be kept. The key is no secret (it is in the URL beside the
- * token), and the token counts only if the row holds the same one.
+ * Lock tokens. A token is a version 4 GUID of 58 random bits, and the key of the message's row under a mask
+ * made from them: so a locked message is found by its key, and no index of tokens has to be kept. The key is
+ * no secret (it is in the URL beside the token), and the token counts only if the row holds the same one.
  */
 #define KEY_MASK ((UINT64_C(1) << 62) - 1)
 
@@ -131,7 +141,8 @@ static int64_t token_id(const uint8_t token[ST_LOCK_LEN])
     return (int64_t)((be_get_u64(token + 8) ^ mask_of(token)) & KEY_MASK);
 }
 
-static enum sb_err lock_message(struct broker_op *op, struct work *w, const struct entity *t, const struct st_message *row)
+static enum sb_err lock_message(struct broker_op *op, struct work *w, const struct entity *t,
+                                const struct st_message *row)
 {
     uint8_t token[ST_LOCK_LEN];
     int64_t until = w->now + t->cfg->lock_ms;
@@ -149,7 +160,9 @@ static enum sb_err check_receive(struct broker_op *op, const struct entity *t)
 {
     const struct st_entity *cfg = t->cfg;
     if (cfg->status == ST_ENTITY_DISABLED || cfg->status == ST_ENTITY_RECEIVE_DISABLED)
-        return broker_refuse(op, SB_EENTITYDISABLED, "Messaging entity '%s' is currently disabled for Receive operations.", cfg->name);
+        return broker_refuse(op, SB_EENTITYDISABLED,
+                             "Messaging entity '%s' is currently disabled for Receive operations.",
+                             cfg->name);
     if ((cfg->flags & ST_ENTITY_SESSION) && !op->dlq)
         return broker_refuse(op, SB_EBADREQUEST, TEXT_SESSION);
     return SB_OK;
@@ -182,7 +195,8 @@ static enum sb_err do_receive(struct broker_op *op, struct work *w, struct entit
         op->after = op->timeout_ms > 0 ? AFTER_PARK : AFTER_ANSWER;
         goto out;
     }
-    rc = broker_unseal(w, t, &row, op->arena, &op->delivery.sections, &op->delivery.dl_reason, &op->delivery.dl_description);
+    rc = broker_unseal(w, t, &row, op->arena, &op->delivery.sections, &op->delivery.dl_reason,
+                       &op->delivery.dl_description);
     if (rc == SB_ETAMPER) /* the row is set aside in this transaction, so that it is in nobody's way */
         return broker_refuse(op, SB_ETAMPER, "%s", w->err->detail);
     if (rc != SB_OK)
@@ -200,7 +214,8 @@ out:
 /* ---- settle ---- */
 
 /* A client may name the message by its MessageId; that is sealed, so it is opened to compare. */
-static enum sb_err same_id(struct broker_op *op, struct work *w, struct entity *t, const struct st_message *row, bool *ret)
+static enum sb_err same_id(struct broker_op *op, struct work *w, struct entity *t,
+                           const struct st_message *row, bool *ret)
 {
     enum sb_err rc;
     struct st_message full;
@@ -225,8 +240,8 @@ static enum sb_err find_locked(struct broker_op *op, struct work *w, struct enti
     if (!guid_parse(op->lock_token, token))
         return broker_refuse(op, SB_ELOCKLOST, TEXT_LOCK);
     SB_TRY(st_message_meta(w->tx, token_id(token), &found, ret, w->err));
-    if (!found || st_message_entity(ret->id) != t->id || ret->sub != sub_of(op) || ret->state != ST_MESSAGE_LOCKED ||
-        memcmp(ret->lock_token, token, ST_LOCK_LEN) != 0)
+    if (!found || st_message_entity(ret->id) != t->id || ret->sub != sub_of(op) ||
+        ret->state != ST_MESSAGE_LOCKED || memcmp(ret->lock_token, token, ST_LOCK_LEN) != 0)
         return broker_refuse(op, SB_ELOCKLOST, TEXT_LOCK);
     same = op->seq == st_message_seq(ret->id);
     if (!same && op->message_id) {

@@ -1,9 +1,10 @@
 /*
  * broker_private.h: the broker's inside, shared by broker*.c.
  *
- * Everything here is touched on the sb thread alone, but for what is marked. `run` of an op may fail late, so what it
- * changes in memory is put back then: counters are saved when first touched (broker_touch) and restored by broker_undo.
- * Next-due times and wake-ups are hints on the safe side (too early, too often), so they need no undoing.
+ * Everything here is touched on the sb thread alone, but for what is marked. `run` of an op may fail late, so
+ * what it changes in memory is put back then: counters are saved when first touched (broker_touch) and
+ * restored by broker_undo. Next-due times and wake-ups are hints on the safe side (too early, too often), so
+ * they need no undoing.
  */
 #ifndef SB_BROKER_PRIVATE_H
 #define SB_BROKER_PRIVATE_H
@@ -15,12 +16,12 @@
 #include "storage/st_entity.h"
 #include "storage/st_message.h"
 
-#define BROKER_DUE_CHUNK 256          /* due messages per commit: others get their turn between two */
-#define BROKER_POLL_WAIT_MS 5000      /* how long a request waits for a namespace's first poll (semantics 13) */
-#define BROKER_LOCK_MAX_MS INT64_C(300000) /* recorded limit of LockDuration */
-#define BROKER_HOPS_MAX 4             /* documented limit of auto-forwarding */
-#define BROKER_ENTITIES_MAX 10000     /* documented quota of a namespace */
-#define BROKER_NEVER INT64_MAX
+#define BROKER_DUE_CHUNK    256  /* due messages per commit: others get their turn between two */
+#define BROKER_POLL_WAIT_MS 5000 /* how long a request waits for a namespace's first poll (semantics 13) */
+#define BROKER_LOCK_MAX_MS  INT64_C(300000) /* recorded limit of LockDuration */
+#define BROKER_HOPS_MAX     4               /* documented limit of auto-forwarding */
+#define BROKER_ENTITIES_MAX 10000           /* documented quota of a namespace */
+#define BROKER_NEVER        INT64_MAX
 
 /* Parked receives, first come first served. */
 struct waiters {
@@ -35,15 +36,16 @@ struct shown {
 struct entity {
     int64_t id;
     struct broker_ns *home;
-    const struct st_entity *cfg; /* one block with its texts; swapped by a PUT under engine_lock; id and counters unused */
+    const struct st_entity
+        *cfg; /* one block with its texts; swapped by a PUT under engine_lock; id and counters unused */
     struct st_counters count;
     struct st_counters saved; /* before the running op */
     int64_t accessed_ms;
     int64_t stored_accessed_ms; /* as in the row */
     struct shown shown;
-    struct waiters wait[2];  /* by sub */
-    uint64_t ready[2];       /* how often a message became ready: tells a receive that it must look again */
-    unsigned wake[2];        /* waiters to be woken after the commit */
+    struct waiters wait[2]; /* by sub */
+    uint64_t ready[2];      /* how often a message became ready: tells a receive that it must look again */
+    unsigned wake[2];       /* waiters to be woken after the commit */
     bool in_undo, in_dirty, in_flushed, in_wakes;
     struct entity *undo_next, *dirty_next, *flushed_next, *wake_next;
     struct entity *name_next, *id_next; /* hash chains */
@@ -55,9 +57,9 @@ struct broker_ns {
     struct ns *n;
     struct entity **by_name, **by_id;
     size_t slots, count;
-    size_t idlers;            /* entities with autoDeleteOnIdle */
-    int64_t next_due;         /* not later than what falls due first; 0: unknown; BROKER_NEVER: nothing */
-    struct waiters unpolled;  /* requests that wait for the first poll */
+    size_t idlers;           /* entities with autoDeleteOnIdle */
+    int64_t next_due;        /* not later than what falls due first; 0: unknown; BROKER_NEVER: nothing */
+    struct waiters unpolled; /* requests that wait for the first poll */
 };
 
 struct broker {
@@ -66,10 +68,10 @@ struct broker {
     struct broker_op *parked; /* all parked receives, whatever they wait for */
     int64_t min_emu;          /* not later than the first deadline by the emulator's clock */
     bool stopping;
-    struct sb_buf sealed, sealed_dl;  /* scratch for seals */
-    uint8_t random[512];      /* for lock tokens */
-    size_t random_n;          /* bytes left of it */
-    _Atomic int64_t next_due; /* any thread: over all namespaces that have their key, and min_emu */
+    struct sb_buf sealed, sealed_dl; /* scratch for seals */
+    uint8_t random[512];             /* for lock tokens */
+    size_t random_n;                 /* bytes left of it */
+    _Atomic int64_t next_due;        /* any thread: over all namespaces that have their key, and min_emu */
 
     /* The alarm thread ends receives by the monotonic clock (the emulator's may stand still). */
     pthread_mutex_t lock;
@@ -137,28 +139,46 @@ struct arrival {
     int64_t scheduled_ms;                /* 0: now */
     int64_t enqueued_seq;
     int hops, delivery_count;
-    const char *reason, *description;    /* it was dead-lettered before; or NULL */
+    const char *reason, *description; /* it was dead-lettered before; or NULL */
 };
-/* Stores it in t or where t forwards to. fresh: it comes from a client (duplicates of t are looked for, and it may be scheduled). */
+/* Stores it in t or where t forwards to. fresh: it comes from a client (duplicates of t are looked for, and
+ * it may be scheduled). */
 SB_MUST enum sb_err broker_arrive(struct work *w, struct entity *t, const struct arrival *m, bool fresh);
 /* A stored message leaves its queue for the dead-letter queue (or where that forwards to). */
-SB_MUST enum sb_err broker_bury(struct work *w, struct entity *t, const struct st_message *row, int delivery_count,
-                                const char *reason, const char *description);
+SB_MUST enum sb_err broker_bury(struct work *w, struct entity *t, const struct st_message *row,
+                                int delivery_count, const char *reason, const char *description);
 /* Deletes it, and counts. */
 SB_MUST enum sb_err broker_remove(struct work *w, struct entity *t, const struct st_message *row);
-/* Opens its blobs into a: what it was, as an arrival. SB_ETAMPER: the row is marked damaged (in this transaction) and told of. */
-SB_MUST enum sb_err broker_unseal(struct work *w, struct entity *t, const struct st_message *row, struct sb_arena *a,
-                                  struct sb_blob *ret_sections, const char **ret_reason, const char **ret_description);
+/* Opens its blobs into a: what it was, as an arrival. SB_ETAMPER: the row is marked damaged (in this
+ * transaction) and told of. */
+SB_MUST enum sb_err broker_unseal(struct work *w, struct entity *t, const struct st_message *row,
+                                  struct sb_arena *a, struct sb_blob *ret_sections, const char **ret_reason,
+                                  const char **ret_description);
 /* A delivery ended without settlement: counted, then ready again, dead-lettered or expired. */
-SB_MUST enum sb_err broker_give_back(struct work *w, struct entity *t, const struct st_message *row, int64_t at);
+SB_MUST enum sb_err broker_give_back(struct work *w, struct entity *t, const struct st_message *row,
+                                     int64_t at);
 /* TTL is over: dropped, or dead-lettered when the queue says so. */
-SB_MUST enum sb_err broker_expire(struct work *w, struct entity *t, const struct st_message *row, int delivery_count, int64_t at);
+SB_MUST enum sb_err broker_expire(struct work *w, struct entity *t, const struct st_message *row,
+                                  int delivery_count, int64_t at);
 /* Scheduled time has come: a new sequence number, sealed again. */
 SB_MUST enum sb_err broker_activate(struct work *w, struct entity *t, const struct st_message *row);
 
 /* ---- broker_due.c ---- */
 /* Runs what is due in w->home at w->now, at most max messages; *ret_more: not all. */
 SB_MUST enum sb_err broker_due(struct work *w, size_t max, bool *ret_more);
+
+/* ---- broker_settings.c ---- */
+#define BROKER_METADATA_MAX 1024
+SB_MUST enum sb_err broker_settings_name(const char *name, struct sb_error *err);
+const char *broker_settings_status(int status); /* "Active" … */
+struct st_entity broker_settings_default(const struct ns *n, const char *sku);
+/* row holds what was there (or the defaults): what s names replaces it. The metadata is left alone. */
+SB_MUST enum sb_err broker_settings_apply(const struct queue_spec *s, struct st_entity *row,
+                                          struct sb_error *err);
+/* May a queue that was `before` (NULL: new) be row? Brings sizes and forwarding names into their stored form.
+ * SB_EENTITY. */
+SB_MUST enum sb_err broker_settings_check(const struct ns *n, const char *sku, const struct st_entity *before,
+                                          struct st_entity *row, struct sb_error *err);
 
 /* ---- broker_ops.c ---- */
 /* Sets what op is answered with; SB_OK, so that the transaction goes on. */

@@ -1,9 +1,10 @@
 /*
- * broker_put.c: where a message goes and in what form: storing, forwarding, dead-lettering, expiry, activation.
+ * broker_put.c: where a message goes and in what form: storing, forwarding, dead-lettering, expiry,
+ * activation.
  *
- * A move within its queue keeps the sequence number and the seal (the dead-letter queue shares its queue's entity id). A move to
- * another place (activation, forwarding) opens the message and seals it anew under its new sequence number, in the transaction that
- * deletes the old row (semantics 19).
+ * A move within its queue keeps the sequence number and the seal (the dead-letter queue shares its queue's
+ * entity id). A move to another place (activation, forwarding) opens the message and seals it anew under its
+ * new sequence number, in the transaction that deletes the old row (semantics 19).
  */
 #include "server/base/log.h"
 #include "server/base/text.h"
@@ -11,7 +12,8 @@
 #include "server/engine/amqpmsg.h"
 #include "server/engine/broker_private.h"
 
-#define YEAR_10000_MS INT64_C(253402300800000) /* the service's times end there: what would expire later never does */
+#define YEAR_10000_MS                                                                                        \
+    INT64_C(253402300800000) /* the service's times end there: what would expire later never does */
 
 /* Reasons of dead-lettering; the first two sentences are documented, the others ours. */
 #define REASON_HOPS    "MaxTransferHopCountExceeded"
@@ -52,7 +54,8 @@ static struct sb_blob bytes(const struct sb_buf *b)
 }
 
 /* Reason and description as one text: both end in NUL. */
-static enum sb_err seal_reason(struct work *w, int64_t entity, int64_t seq, const char *reason, const char *description)
+static enum sb_err seal_reason(struct work *w, int64_t entity, int64_t seq, const char *reason,
+                               const char *description)
 {
     struct sb_buf plain;
     enum sb_err rc;
@@ -64,7 +67,8 @@ static enum sb_err seal_reason(struct work *w, int64_t entity, int64_t seq, cons
     if (buf_failed(&plain))
         rc = sb_fail(w->err, SB_ENOMEM, "out of memory dead-lettering a message");
     else
-        rc = keyring_seal(w->n->ring, w->tx, entity, seq, SEAL_DEADLETTER, plain.p, plain.n, &w->b->sealed_dl, w->err);
+        rc = keyring_seal(w->n->ring, w->tx, entity, seq, SEAL_DEADLETTER, plain.p, plain.n, &w->b->sealed_dl,
+                          w->err);
     buf_done(&plain);
     return rc;
 }
@@ -78,7 +82,9 @@ static enum sb_err damaged(struct work *w, const struct entity *t, const struct 
         return rc;
     snprintf(seq, sizeof seq, "%lld", (long long)st_message_seq(row->id));
     log_event(LOG_ERROR, "tamper.detected", "ns", w->n->name, "entity", t->cfg->name, "seq", seq, NULL);
-    return sb_fail(w->err, SB_ETAMPER, "Message %s of '%s' failed authentication: it is kept, and not delivered.", seq, t->cfg->name);
+    return sb_fail(w->err, SB_ETAMPER,
+                   "Message %s of '%s' failed authentication: it is kept, and not delivered.", seq,
+                   t->cfg->name);
 }
 
 static bool split_reason(struct sb_blob plain, const char **ret_reason, const char **ret_description)
@@ -121,7 +127,8 @@ static int64_t expiry(int64_t from, int64_t ttl)
     return ttl >= YEAR_10000_MS - from ? 0 : from + ttl;
 }
 
-static enum sb_err session_hmac(struct work *w, const struct entity *t, const char *session, uint8_t out[32], struct sb_blob *ret)
+static enum sb_err session_hmac(struct work *w, const struct entity *t, const char *session, uint8_t out[32],
+                                struct sb_blob *ret)
 {
     enum sb_err rc;
     if (session == NULL)
@@ -140,16 +147,23 @@ static enum sb_err put_here(struct work *w, struct entity *t, const struct arriv
     uint8_t session[32];
     int64_t seq = t->count.next_seq;
     int64_t from = m->scheduled_ms ? m->scheduled_ms : m->enqueued_ms;
-    struct st_message row = {.id = st_message_id(t->id, seq), .ns = w->n->id, .sub = sub, .enqueued_ms = m->enqueued_ms,
-                             .expires_ms = expiry(from, m->ttl_ms), .delivery_count = m->delivery_count, .hops = m->hops,
-                             .size = (int64_t)m->sections.n, .enqueued_seq = m->enqueued_seq};
+    struct st_message row = {.id = st_message_id(t->id, seq),
+                             .ns = w->n->id,
+                             .sub = sub,
+                             .enqueued_ms = m->enqueued_ms,
+                             .expires_ms = expiry(from, m->ttl_ms),
+                             .delivery_count = m->delivery_count,
+                             .hops = m->hops,
+                             .size = (int64_t)m->sections.n,
+                             .enqueued_seq = m->enqueued_seq};
     if (seq >= ST_SEQ_MAX)
         return sb_fail(w->err, SB_ELIMIT, "The sequence numbers of '%s' are used up.", t->cfg->name);
     row.state = m->scheduled_ms ? ST_MESSAGE_SCHEDULED : ST_MESSAGE_READY;
     row.due_ms = m->scheduled_ms ? m->scheduled_ms : sub == ST_SUB_MAIN ? row.expires_ms : 0;
     buf_clear(&b->sealed);
     buf_clear(&b->sealed_dl);
-    SB_TRY(keyring_seal(w->n->ring, w->tx, t->id, seq, SEAL_BODY, m->sections.p, m->sections.n, &b->sealed, w->err));
+    SB_TRY(keyring_seal(w->n->ring, w->tx, t->id, seq, SEAL_BODY, m->sections.p, m->sections.n, &b->sealed,
+                        w->err));
     row.blob = bytes(&b->sealed);
     if (m->reason) {
         SB_TRY(seal_reason(w, t->id, seq, m->reason, m->description));
@@ -171,7 +185,8 @@ out:
 
 static bool can_hold(const struct entity *t, size_t size)
 {
-    return (int64_t)size <= t->cfg->max_message_kb * 1024 && t->count.bytes + (int64_t)size <= t->cfg->max_mb * 1024 * 1024;
+    return (int64_t)size <= t->cfg->max_message_kb * 1024 &&
+           t->count.bytes + (int64_t)size <= t->cfg->max_mb * 1024 * 1024;
 }
 
 static bool can_send(const struct entity *t)
@@ -248,7 +263,8 @@ out:
 }
 
 /* A stored message as one that arrives anew. Texts live in a. */
-static enum sb_err read_back(struct work *w, struct entity *t, const struct st_message *row, struct sb_arena *a, struct arrival *ret)
+static enum sb_err read_back(struct work *w, struct entity *t, const struct st_message *row,
+                             struct sb_arena *a, struct arrival *ret)
 {
     enum sb_err rc;
     bool found = false;
@@ -285,8 +301,9 @@ static enum sb_err unless_damaged(enum sb_err rc)
 /* ---- moving ---- */
 
 /* Semantics of forwardDeadLetteredMessagesTo: it goes there instead, with its reason. */
-static enum sb_err forward_dead(struct work *w, struct entity *t, struct entity *to, const struct st_message *row, int delivery_count,
-                                const char *reason, const char *description, bool *ret_moved)
+static enum sb_err forward_dead(struct work *w, struct entity *t, struct entity *to,
+                                const struct st_message *row, int delivery_count, const char *reason,
+                                const char *description, bool *ret_moved)
 {
     enum sb_err rc;
     struct arrival m;
@@ -309,8 +326,8 @@ out:
     return rc;
 }
 
-enum sb_err broker_bury(struct work *w, struct entity *t, const struct st_message *row, int delivery_count, const char *reason,
-                        const char *description)
+enum sb_err broker_bury(struct work *w, struct entity *t, const struct st_message *row, int delivery_count,
+                        const char *reason, const char *description)
 {
     enum sb_err rc = SB_OK;
     bool moved = false;
@@ -330,11 +347,12 @@ out:
     return rc;
 }
 
-enum sb_err broker_expire(struct work *w, struct entity *t, const struct st_message *row, int delivery_count, int64_t at)
+enum sb_err broker_expire(struct work *w, struct entity *t, const struct st_message *row, int delivery_count,
+                          int64_t at)
 {
     bool kept = (t->cfg->flags & ST_ENTITY_DEAD_EXPIRED) != 0;
-    timeline_note(w->b->e, at, "messageExpired", "%s/%s message %lld%s", w->n->name, t->cfg->name, (long long)st_message_seq(row->id),
-                  kept ? ": dead-lettered" : "");
+    timeline_note(w->b->e, at, "messageExpired", "%s/%s message %lld%s", w->n->name, t->cfg->name,
+                  (long long)st_message_seq(row->id), kept ? ": dead-lettered" : "");
     return kept ? broker_bury(w, t, row, delivery_count, REASON_TTL, TEXT_TTL) : broker_remove(w, t, row);
 }
 
@@ -345,8 +363,8 @@ enum sb_err broker_give_back(struct work *w, struct entity *t, const struct st_m
     int deliveries = row->delivery_count + 1;
     if (row->sub == ST_SUB_MAIN && deliveries >= t->cfg->max_delivery) {
         snprintf(text, sizeof text, "Message could not be consumed after %d delivery attempts.", deliveries);
-        timeline_note(w->b->e, at, "messageDeadLettered", "%s/%s message %lld: " REASON_COUNT, w->n->name, t->cfg->name,
-                      (long long)st_message_seq(row->id));
+        timeline_note(w->b->e, at, "messageDeadLettered", "%s/%s message %lld: " REASON_COUNT, w->n->name,
+                      t->cfg->name, (long long)st_message_seq(row->id));
         return broker_bury(w, t, row, deliveries, REASON_COUNT, text);
     }
     int64_t expires = row->sub == ST_SUB_MAIN ? row->expires_ms : 0;
@@ -372,7 +390,8 @@ enum sb_err broker_activate(struct work *w, struct entity *t, const struct st_me
     m.enqueued_seq = st_message_seq(row->id);
     SB_TRY(broker_remove(w, t, row));
     SB_TRY(broker_arrive(w, t, &m, false));
-    timeline_note(w->b->e, row->due_ms, "messageActivated", "%s/%s message %lld", w->n->name, t->cfg->name, (long long)m.enqueued_seq);
+    timeline_note(w->b->e, row->due_ms, "messageActivated", "%s/%s message %lld", w->n->name, t->cfg->name,
+                  (long long)m.enqueued_seq);
 out:
     arena_free(a);
     return unless_damaged(rc);

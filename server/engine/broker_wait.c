@@ -1,9 +1,9 @@
 /*
  * broker_wait.c: parked receives: who waits for what, who is woken, whose time is over.
  *
- * An op is parked and woken in `done` only. What a commit made ready was counted in `run` (entity->ready), and a
- * receive that found nothing remembers that count: if it has grown when the receive is about to be parked, it looks again
- * instead. So no wake-up is lost, whatever the order inside a commit.
+ * An op is parked and woken in `done` only. What a commit made ready was counted in `run` (entity->ready),
+ * and a receive that found nothing remembers that count: if it has grown when the receive is about to be
+ * parked, it looks again instead. So no wake-up is lost, whatever the order inside a commit.
  */
 #include <stddef.h>
 #include <stdlib.h>
@@ -213,7 +213,8 @@ void broker_park(struct broker *b, struct broker_op *op, struct entity *t)
 
 static void not_polled(struct broker_op *op)
 {
-    broker_refuse(op, SB_EUNAVAILABLE, "The customer keys of namespace '%s' have not been looked at yet; try again.", op->ns);
+    broker_refuse(op, SB_EUNAVAILABLE,
+                  "The customer keys of namespace '%s' have not been looked at yet; try again.", op->ns);
     answer(op);
 }
 
@@ -246,7 +247,8 @@ void broker_end_waits(struct broker *b, int64_t mono, int64_t emu)
     for (struct broker_op *op = b->parked, *next; op; op = next) {
         next = op->all_next;
         bool poll = waits_for_poll(op);
-        int64_t by_mono = poll ? op->polled_by : op->deadline_mono, by_emu = poll ? BROKER_NEVER : op->deadline_emu;
+        int64_t by_mono = poll ? op->polled_by : op->deadline_mono,
+                by_emu = poll ? BROKER_NEVER : op->deadline_emu;
         if (!b->stopping && by_mono > mono && by_emu > emu) {
             next_mono = SB_MIN(next_mono, by_mono);
             next_emu = SB_MIN(next_emu, by_emu);
@@ -254,7 +256,7 @@ void broker_end_waits(struct broker *b, int64_t mono, int64_t emu)
         }
         unlink_op(b, op);
         if (poll)
-            not_polled(op);
+            look_again(op); /* it was polled meanwhile, or is refused */
         else
             answer(op);
     }

@@ -1,13 +1,15 @@
 /*
  * engine.h: the emulated services as one object: no HTTP, no JSON, no sockets.
  *
- * Threads. Two stores, each owned by one thread (storage/store.h). Memory state of namespaces, entities, keyrings and
- * waiters is changed on the Service Bus store's thread only (in run/done of its ops), and read elsewhere under
- * `engine_lock`; so data keys are used on that one thread and wiping them needs no coordination. RSA work, key
- * generation and JSON never run on a store's thread nor under the lock: they run on the calling (worker) thread
- * between two ops. Functions here block the caller until durable unless they say "async".
+ * Threads. Two stores, each owned by one thread (storage/store.h). Memory state of namespaces, entities,
+ * keyrings and waiters is changed on the Service Bus store's thread only (in run/done of its ops), and read
+ * elsewhere under `engine_lock`; so data keys are used on that one thread and wiping them needs no
+ * coordination. RSA work, key generation and JSON never run on a store's thread nor under the lock: they run
+ * on the calling (worker) thread between two ops. Functions here block the caller until durable unless they
+ * say "async".
  *
- * Each module keeps its state behind its own opaque pointer; a module reaches another one only through its header.
+ * Each module keeps its state behind its own opaque pointer; a module reaches another one only through its
+ * header.
  */
 #ifndef SB_ENGINE_H
 #define SB_ENGINE_H
@@ -39,7 +41,7 @@ struct engine_config {
     int64_t poll_interval_ms;
     bool clock_manual;
     bool token_clock_emulator;
-    int64_t start_ms; /* manual clock of a new data directory; 0: the machine's time */
+    int64_t start_ms;                 /* manual clock of a new data directory; 0: the machine's time */
     const char *const *subscriptions; /* empty: any GUID */
     size_t subscriptions_n;
     const struct engine_client *clients; /* the well-known one included by config.c */
@@ -59,8 +61,8 @@ struct timeline;
 struct engine {
     struct engine_config cfg;
     struct sb_clock *clock;
-    struct store *sb; /* servicebus.db */
-    struct store *kv; /* keyvault.db */
+    struct store *sb;          /* servicebus.db */
+    struct store *kv;          /* keyvault.db */
     struct cmem_key *platform; /* platform.key; see DESIGN.md for what it does and does not guard */
     pthread_mutex_t lock;      /* engine_lock: memory state of namespaces and waiters */
     pthread_mutex_t arm;       /* one ARM write at a time (never held by data-plane calls or polls) */
@@ -79,20 +81,21 @@ struct engine {
     bool started; /* the vault store's thread runs */
 };
 
-/* Opens the stores under cfg->data_dir (or in memory), loads state, starts the store threads and, on a real clock, the
- * timer. Strings of cfg are borrowed for the engine's life. SB_EDATADIR says what to do. */
+/* Opens the stores under cfg->data_dir (or in memory), loads state, starts the store threads and, on a real
+ * clock, the timer. Strings of cfg are borrowed for the engine's life. SB_EDATADIR says what to do. */
 SB_MUST enum sb_err engine_open(const struct engine_config *cfg, void (*on_broken)(void), struct engine **ret,
                                 struct sb_error *err);
 /* First half of a clean stop: every parked receive is answered, no poll starts any more. */
 void engine_stop(struct engine *e);
 /* Second half: stores closed, keys wiped. */
 void engine_close(struct engine *e);
-/* Back to an empty emulator: groups and all in them, deleted vaults, role assignments, faults and events go; CA, clients,
- * platform key, signing key and the clock stay, and no id is used again. Requests in flight see each thing vanish as if it
- * had been deleted; a second reset waits for the first. */
+/* Back to an empty emulator: groups and all in them, deleted vaults, role assignments, faults and events go;
+ * CA, clients, platform key, signing key and the clock stay, and no id is used again. Requests in flight see
+ * each thing vanish as if it had been deleted; a second reset waits for the first. */
 SB_MUST enum sb_err engine_reset(struct engine *e, struct sb_error *err);
 
-/* SB_OK when the engine serves: not stopping, and both stores take work; else SB_EUNAVAILABLE and why. Blocks. */
+/* SB_OK when the engine serves: not stopping, and both stores take work; else SB_EUNAVAILABLE and why.
+ * Blocks. */
 SB_MUST enum sb_err engine_healthy(struct engine *e, struct sb_error *err);
 
 static inline int64_t engine_now(struct engine *e)

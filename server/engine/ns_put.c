@@ -358,8 +358,6 @@ static enum sb_err put_claimed(struct put *c, struct sb_error *err)
         ns_tidied("identity", directory_system_identity_delete(c->e, c->gone, NULL));
     if (c->scrub) /* 15: a wrap that was dropped is gone from the log of the database too */
         ns_tidied("scrub", store_scrub(c->e->sb, NULL));
-    if (c->polled)
-        pass_tell(c->pass);
 out:
     if (!c->committed && c->has_made)
         ns_tidied("identity", directory_system_identity_delete(c->e, c->made.oid, NULL));

@@ -180,12 +180,9 @@ void ns_release(struct engine *e, int64_t id)
 enum sb_err ns_wait_polled(struct engine *e, const char *name, int64_t ms, struct sb_error *err)
 {
     enum sb_err rc = SB_OK;
-    struct timespec until;
+    int64_t end = clock_monotonic() + ms;
+    const struct timespec until = {.tv_sec = (time_t)(end / 1000), .tv_nsec = (long)(end % 1000) * 1000000};
     int waited = 0;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    int64_t ns = until.tv_nsec + ms % 1000 * 1000000;
-    until.tv_sec += (time_t)(ms / 1000 + ns / 1000000000);
-    until.tv_nsec = (long)(ns % 1000000000);
     engine_lock(e);
     struct ns *n;
     /* 13: a namespace is polled before it serves. */

@@ -5,6 +5,7 @@
  * Threads exist while there is a round to run, never longer: an idle emulator holds none.
  */
 #include <stdatomic.h>
+#include <unistd.h>
 #include "server/base/log.h"
 #include "server/engine/poller_pass.h"
 #include "server/engine/timeline.h"
@@ -73,11 +74,12 @@ static enum sb_err poll_claimed(struct pass *p, struct engine *e, int64_t id, bo
     pass_begin(p, e, a, &r, hurried);
     SB_TRY(pass_probe(p, err));
     SB_TRY(pass_decide(p, err));
-    if (p->changed || p->ring || p->d.drop_root || p->first || p->d.status != p->live)
+    if (p->changed || p->ring || p->d.drop_root || p->first || p->d.status != p->live) {
         SB_TRY(store_call_publish(e->sb, run_write, publish, p, err));
-    else
+    } else {
         note_times(p);
-    pass_tell(p);
+        pass_tell(p);
+    }
 out:
     pass_end(p);
     return rc;

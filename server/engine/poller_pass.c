@@ -154,7 +154,7 @@ static bool proof_holds(const struct pass *p)
 /* Was this wrap of key i opened then? */
 static bool proved(const struct pass *p, size_t i, const uint8_t digest[32])
 {
-    return proof_holds(p) && i < p->proof.n && memcmp(p->proof.wraps[i], digest, 32) == 0;
+    return proof_holds(p) && i < p->proof.n && cmem_equal(p->proof.wraps[i], digest, 32);
 }
 
 /* The wrap opens to the namespace's root key: by the private operation, or by proof. */
@@ -497,6 +497,7 @@ void pass_publish(struct pass *p)
     engine_unlock(e);
     if (!n)
         return;
+    pass_tell(p); /* before what it sets going */
     if (p->d.status == NS_REVOKED && (p->live != NS_REVOKED || p->first))
         broker_revoked(e, n); /* 11: open receivers are told */
     if (restored)

@@ -75,12 +75,12 @@ SB_MUST enum sb_err pass_decide(struct pass *p, struct sb_error *err);
 SB_MUST enum sb_err pass_write(struct pass *p, struct tx *tx, struct sb_error *err);
 /* The log alone. */
 SB_MUST enum sb_err pass_write_log(struct pass *p, struct tx *tx, struct sb_error *err);
-void pass_publish(struct pass *p);
+void pass_publish(struct pass *p); /* and pass_tell */
 void pass_end(struct pass *p);
 /* One more row for the log; version and message may be NULL. */
 void pass_log(struct pass *p, const struct nskey *k, const char *op, int code, const char *version,
               const char *message);
-/* Tells the timeline what has changed. */
+/* Tells timeline and log of the poll and what has changed. */
 void pass_tell(const struct pass *p);
 
 #endif

@@ -7,16 +7,32 @@
 #include "crypto/pkey.h"
 #include "server/engine/directory.h"
 
-#define VAULT_NAME_MAX  24
-#define VKEY_NAME_MAX   127
+#define VAULT_NAME_MAX   24
+#define VKEY_NAME_MAX    127
 #define VKEY_VERSION_LEN 32
 
 /* Key permissions of access policies, as bits; one table in vault_policy.c names each and its data action. */
 enum vperm {
-    VPERM_GET = 1 << 0, VPERM_LIST = 1 << 1, VPERM_CREATE = 1 << 2, VPERM_IMPORT = 1 << 3, VPERM_UPDATE = 1 << 4,
-    VPERM_DELETE = 1 << 5, VPERM_RECOVER = 1 << 6, VPERM_PURGE = 1 << 7, VPERM_BACKUP = 1 << 8, VPERM_RESTORE = 1 << 9,
-    VPERM_ENCRYPT = 1 << 10, VPERM_DECRYPT = 1 << 11, VPERM_WRAP = 1 << 12, VPERM_UNWRAP = 1 << 13, VPERM_SIGN = 1 << 14,
-    VPERM_VERIFY = 1 << 15, VPERM_ROTATE = 1 << 16, VPERM_GETPOLICY = 1 << 17, VPERM_SETPOLICY = 1 << 18, VPERM_RELEASE = 1 << 19
+    VPERM_GET = 1 << 0,
+    VPERM_LIST = 1 << 1,
+    VPERM_CREATE = 1 << 2,
+    VPERM_IMPORT = 1 << 3,
+    VPERM_UPDATE = 1 << 4,
+    VPERM_DELETE = 1 << 5,
+    VPERM_RECOVER = 1 << 6,
+    VPERM_PURGE = 1 << 7,
+    VPERM_BACKUP = 1 << 8,
+    VPERM_RESTORE = 1 << 9,
+    VPERM_ENCRYPT = 1 << 10,
+    VPERM_DECRYPT = 1 << 11,
+    VPERM_WRAP = 1 << 12,
+    VPERM_UNWRAP = 1 << 13,
+    VPERM_SIGN = 1 << 14,
+    VPERM_VERIFY = 1 << 15,
+    VPERM_ROTATE = 1 << 16,
+    VPERM_GETPOLICY = 1 << 17,
+    VPERM_SETPOLICY = 1 << 18,
+    VPERM_RELEASE = 1 << 19
 };
 
 struct vault_policy {
@@ -33,13 +49,13 @@ struct vault {
     const char *created_by, *updated_by;
     bool soft_delete, purge_protection;
     int soft_delete_days;
-    int rbac;                 /* -1 not set, 0, 1 */
+    int rbac;                                   /* -1 not set, 0, 1 */
     int for_deployment, for_disk, for_template; /* -1 not set, 0, 1 */
-    const char *network_acls; /* JSON text as sent, or NULL */
-    bool acl_deny;            /* default action Deny */
-    bool acl_bypass_azure;    /* bypass contains AzureServices */
-    const char *acl_ips;      /* comma-separated addresses/prefixes */
-    bool public_access;       /* publicNetworkAccess Enabled */
+    const char *network_acls;                   /* JSON text as sent, or NULL */
+    bool acl_deny;                              /* default action Deny */
+    bool acl_bypass_azure;                      /* bypass contains AzureServices */
+    const char *acl_ips;                        /* comma-separated addresses/prefixes */
+    bool public_access;                         /* publicNetworkAccess Enabled */
     const struct vault_policy *policies;
     size_t policies_n;
     int64_t deleted_ms, purge_ms; /* 0 while live */
@@ -51,7 +67,8 @@ struct vault_spec {
     int soft_delete, soft_delete_days, purge_protection, rbac, acl_deny, acl_bypass_azure, public_access;
     int for_deployment, for_disk, for_template;
     bool recover;      /* createMode recover */
-    bool rbac_default; /* what an unset enableRbacAuthorization means on create (api-version 2026-02-01: true) */
+    bool rbac_default; /* what an unset enableRbacAuthorization means on create (api-version 2026-02-01: true)
+                        */
     bool has_policies;
     const struct vault_policy *policies;
     size_t policies_n;
@@ -61,22 +78,34 @@ SB_MUST enum sb_err vault_open(struct engine *e, struct sb_error *err);
 void vault_close(struct engine *e);
 
 /* ---- ARM plane ---- */
-SB_MUST enum sb_err vault_put(struct engine *e, const struct vault_spec *s, struct sb_arena *a, struct vault *ret, bool *ret_created, struct sb_error *err);
-SB_MUST enum sb_err vault_patch(struct engine *e, const struct vault_spec *s, struct sb_arena *a, struct vault *ret, struct sb_error *err);
-SB_MUST enum sb_err vault_get(struct engine *e, const char *sub, const char *group, const char *name, struct sb_arena *a, struct vault *ret, struct sb_error *err);
+SB_MUST enum sb_err vault_put(struct engine *e, const struct vault_spec *s, struct sb_arena *a,
+                              struct vault *ret, bool *ret_created, struct sb_error *err);
+SB_MUST enum sb_err vault_patch(struct engine *e, const struct vault_spec *s, struct sb_arena *a,
+                                struct vault *ret, struct sb_error *err);
+SB_MUST enum sb_err vault_get(struct engine *e, const char *sub, const char *group, const char *name,
+                              struct sb_arena *a, struct vault *ret, struct sb_error *err);
 /* Any subscription; SB_ENOVAULT. Deleted vaults are not found. */
-SB_MUST enum sb_err vault_by_name(struct engine *e, const char *name, struct sb_arena *a, struct vault *ret, struct sb_error *err);
-SB_MUST enum sb_err vault_list(struct engine *e, const char *sub, const char *group, struct sb_arena *a, struct vault **ret, size_t *ret_n, struct sb_error *err);
+SB_MUST enum sb_err vault_by_name(struct engine *e, const char *name, struct sb_arena *a, struct vault *ret,
+                                  struct sb_error *err);
+SB_MUST enum sb_err vault_list(struct engine *e, const char *sub, const char *group, struct sb_arena *a,
+                               struct vault **ret, size_t *ret_n, struct sb_error *err);
 enum vault_policy_mode { VAULT_POLICY_ADD, VAULT_POLICY_REPLACE, VAULT_POLICY_REMOVE };
-SB_MUST enum sb_err vault_policies(struct engine *e, const char *sub, const char *group, const char *name, enum vault_policy_mode mode,
-                                   const struct vault_policy *p, size_t n, struct sb_arena *a, struct vault *ret, struct sb_error *err);
-SB_MUST enum sb_err vault_delete(struct engine *e, const char *sub, const char *group, const char *name, bool *ret_existed, struct sb_error *err);
-SB_MUST enum sb_err vault_deleted_get(struct engine *e, const char *sub, const char *location, const char *name, struct sb_arena *a, struct vault *ret, struct sb_error *err);
-SB_MUST enum sb_err vault_deleted_list(struct engine *e, const char *sub, struct sb_arena *a, struct vault **ret, size_t *ret_n, struct sb_error *err);
+SB_MUST enum sb_err vault_policies(struct engine *e, const char *sub, const char *group, const char *name,
+                                   enum vault_policy_mode mode, const struct vault_policy *p, size_t n,
+                                   struct sb_arena *a, struct vault *ret, struct sb_error *err);
+SB_MUST enum sb_err vault_delete(struct engine *e, const char *sub, const char *group, const char *name,
+                                 bool *ret_existed, struct sb_error *err);
+SB_MUST enum sb_err vault_deleted_get(struct engine *e, const char *sub, const char *location,
+                                      const char *name, struct sb_arena *a, struct vault *ret,
+                                      struct sb_error *err);
+SB_MUST enum sb_err vault_deleted_list(struct engine *e, const char *sub, struct sb_arena *a,
+                                       struct vault **ret, size_t *ret_n, struct sb_error *err);
 /* SB_EPURGEPROTECTED */
-SB_MUST enum sb_err vault_purge(struct engine *e, const char *sub, const char *location, const char *name, struct sb_error *err);
+SB_MUST enum sb_err vault_purge(struct engine *e, const char *sub, const char *location, const char *name,
+                                struct sb_error *err);
 /* All vaults of a group go (soft-deleted); for directory_group_delete. */
-SB_MUST enum sb_err vault_delete_group(struct engine *e, const char *sub, const char *group, struct sb_error *err);
+SB_MUST enum sb_err vault_delete_group(struct engine *e, const char *sub, const char *group,
+                                       struct sb_error *err);
 /* Name check: SB_OK free, SB_EVAULTNAME, SB_EVAULTEXISTS. */
 SB_MUST enum sb_err vault_name_check(struct engine *e, const char *name, struct sb_error *err);
 
@@ -103,8 +132,8 @@ struct vkey {
 /* Who calls a vault's data plane, and how. */
 struct vault_caller {
     const struct principal *who;
-    const char *ip;     /* client address; NULL inside the emulator */
-    bool service;       /* the Service Bus service (a trusted service of the firewall; meets service faults) */
+    const char *ip; /* client address; NULL inside the emulator */
+    bool service;   /* the Service Bus service (a trusted service of the firewall; meets service faults) */
     const char *request_id;
 };
 
@@ -121,44 +150,82 @@ struct vkey_spec {
     int hsm;               /* import: 1 for *-HSM */
 };
 
-/* Each checks faults (scope all), firewall, authorization (policy or RBAC), state rules, does the work off every lock, is durable when it
- * returns, and writes one audit event. version "" or NULL: the newest. */
-SB_MUST enum sb_err vkey_create(struct engine *e, const struct vault_caller *c, const struct vkey_spec *s, struct sb_arena *a, struct vkey *ret, struct sb_error *err);
-SB_MUST enum sb_err vkey_import(struct engine *e, const struct vault_caller *c, const struct vkey_spec *s, struct sb_arena *a, struct vkey *ret, struct sb_error *err);
-SB_MUST enum sb_err vkey_rotate(struct engine *e, const struct vault_caller *c, const char *vault, const char *name, struct sb_arena *a, struct vkey *ret, struct sb_error *err);
-SB_MUST enum sb_err vkey_get(struct engine *e, const struct vault_caller *c, const char *vault, const char *name, const char *version, struct sb_arena *a, struct vkey *ret, struct sb_error *err);
+/* Each checks faults (scope all), firewall, authorization (policy or RBAC), state rules, does the work off
+ * every lock, is durable when it returns, and writes one audit event. version "" or NULL: the newest. */
+SB_MUST enum sb_err vkey_create(struct engine *e, const struct vault_caller *c, const struct vkey_spec *s,
+                                struct sb_arena *a, struct vkey *ret, struct sb_error *err);
+SB_MUST enum sb_err vkey_import(struct engine *e, const struct vault_caller *c, const struct vkey_spec *s,
+                                struct sb_arena *a, struct vkey *ret, struct sb_error *err);
+SB_MUST enum sb_err vkey_rotate(struct engine *e, const struct vault_caller *c, const char *vault,
+                                const char *name, struct sb_arena *a, struct vkey *ret, struct sb_error *err);
+SB_MUST enum sb_err vkey_get(struct engine *e, const struct vault_caller *c, const char *vault,
+                             const char *name, const char *version, struct sb_arena *a, struct vkey *ret,
+                             struct sb_error *err);
 /* s: name, and what of enabled/nbf/exp/tags/key_ops was sent. */
-SB_MUST enum sb_err vkey_update(struct engine *e, const struct vault_caller *c, const struct vkey_spec *s, const char *version, struct sb_arena *a, struct vkey *ret, struct sb_error *err);
-/* Newest version of each key / all versions of one, from offset; *ret_more tells whether there are further ones. */
-SB_MUST enum sb_err vkey_list(struct engine *e, const struct vault_caller *c, const char *vault, bool deleted, size_t offset, size_t max, struct sb_arena *a, struct vkey **ret, size_t *ret_n, bool *ret_more, struct sb_error *err);
-SB_MUST enum sb_err vkey_versions(struct engine *e, const struct vault_caller *c, const char *vault, const char *name, size_t offset, size_t max, struct sb_arena *a, struct vkey **ret, size_t *ret_n, bool *ret_more, struct sb_error *err);
-SB_MUST enum sb_err vkey_delete(struct engine *e, const struct vault_caller *c, const char *vault, const char *name, struct sb_arena *a, struct vkey *ret, struct sb_error *err);
-SB_MUST enum sb_err vkey_deleted_get(struct engine *e, const struct vault_caller *c, const char *vault, const char *name, struct sb_arena *a, struct vkey *ret, struct sb_error *err);
-SB_MUST enum sb_err vkey_recover(struct engine *e, const struct vault_caller *c, const char *vault, const char *name, struct sb_arena *a, struct vkey *ret, struct sb_error *err);
-SB_MUST enum sb_err vkey_purge(struct engine *e, const struct vault_caller *c, const char *vault, const char *name, struct sb_error *err);
+SB_MUST enum sb_err vkey_update(struct engine *e, const struct vault_caller *c, const struct vkey_spec *s,
+                                const char *version, struct sb_arena *a, struct vkey *ret,
+                                struct sb_error *err);
+/* Newest version of each key / all versions of one, from offset; *ret_more tells whether there are further
+ * ones. */
+SB_MUST enum sb_err vkey_list(struct engine *e, const struct vault_caller *c, const char *vault, bool deleted,
+                              size_t offset, size_t max, struct sb_arena *a, struct vkey **ret, size_t *ret_n,
+                              bool *ret_more, struct sb_error *err);
+SB_MUST enum sb_err vkey_versions(struct engine *e, const struct vault_caller *c, const char *vault,
+                                  const char *name, size_t offset, size_t max, struct sb_arena *a,
+                                  struct vkey **ret, size_t *ret_n, bool *ret_more, struct sb_error *err);
+SB_MUST enum sb_err vkey_delete(struct engine *e, const struct vault_caller *c, const char *vault,
+                                const char *name, struct sb_arena *a, struct vkey *ret, struct sb_error *err);
+SB_MUST enum sb_err vkey_deleted_get(struct engine *e, const struct vault_caller *c, const char *vault,
+                                     const char *name, struct sb_arena *a, struct vkey *ret,
+                                     struct sb_error *err);
+SB_MUST enum sb_err vkey_recover(struct engine *e, const struct vault_caller *c, const char *vault,
+                                 const char *name, struct sb_arena *a, struct vkey *ret,
+                                 struct sb_error *err);
+SB_MUST enum sb_err vkey_purge(struct engine *e, const struct vault_caller *c, const char *vault,
+                               const char *name, struct sb_error *err);
 /* perm: VPERM_WRAP, VPERM_UNWRAP, VPERM_ENCRYPT, VPERM_DECRYPT. *ret_kid_version: the version used. */
-SB_MUST enum sb_err vkey_crypt(struct engine *e, const struct vault_caller *c, const char *vault, const char *name, const char *version, enum vperm perm,
-                               enum pkey_alg alg, struct sb_blob in, struct sb_arena *a, struct sb_blob *ret, const char **ret_version, struct sb_error *err);
+SB_MUST enum sb_err vkey_crypt(struct engine *e, const struct vault_caller *c, const char *vault,
+                               const char *name, const char *version, enum vperm perm, enum pkey_alg alg,
+                               struct sb_blob in, struct sb_arena *a, struct sb_blob *ret,
+                               const char **ret_version, struct sb_error *err);
 /* Over a digest of the algorithm's length; an ES* signature is raw r||s. */
-SB_MUST enum sb_err vkey_sign(struct engine *e, const struct vault_caller *c, const char *vault, const char *name, const char *version, enum pkey_alg alg,
-                              struct sb_blob digest, struct sb_arena *a, struct sb_blob *ret, const char **ret_version, struct sb_error *err);
-SB_MUST enum sb_err vkey_verify(struct engine *e, const struct vault_caller *c, const char *vault, const char *name, const char *version, enum pkey_alg alg,
-                                struct sb_blob digest, struct sb_blob signature, bool *ret_good, struct sb_error *err);
+SB_MUST enum sb_err vkey_sign(struct engine *e, const struct vault_caller *c, const char *vault,
+                              const char *name, const char *version, enum pkey_alg alg, struct sb_blob digest,
+                              struct sb_arena *a, struct sb_blob *ret, const char **ret_version,
+                              struct sb_error *err);
+SB_MUST enum sb_err vkey_verify(struct engine *e, const struct vault_caller *c, const char *vault,
+                                const char *name, const char *version, enum pkey_alg alg,
+                                struct sb_blob digest, struct sb_blob signature, bool *ret_good,
+                                struct sb_error *err);
 
 /* ---- the Service Bus service as a client of the vault (poller and ns_put only) ----
- * caller->service is set. Faults map to SB_EUNREACHABLE (unreachable, timeout), SB_ETHROTTLED, SB_EUNAVAILABLE (5xx): "unreachable" in the sense of
- * semantics 8. Deleted key or vault: SB_EKEYNOTFOUND / SB_ENOVAULT. Each call is audited like a client's. */
+ * caller->service is set. Faults map to SB_EUNREACHABLE (unreachable, timeout), SB_ETHROTTLED,
+ * SB_EUNAVAILABLE (5xx): "unreachable" in the sense of semantics 8. Deleted key or vault: SB_EKEYNOTFOUND /
+ * SB_ENOVAULT. Each call is audited like a client's. */
 
-/* Get: with version the exact one, else the newest whose not-before has come (semantics 8); needs the get permission. */
-SB_MUST enum sb_err vkey_service_get(struct engine *e, const struct vault_caller *c, const char *vault, const char *name, const char *version, struct sb_arena *a, struct vkey *ret, struct sb_error *err);
+/* Get: with version the exact one, else the newest whose not-before has come (semantics 8); needs the get
+ * permission. */
+SB_MUST enum sb_err vkey_service_get(struct engine *e, const struct vault_caller *c, const char *vault,
+                                     const char *name, const char *version, struct sb_arena *a,
+                                     struct vkey *ret, struct sb_error *err);
 /* unwrapKey / wrapKey with RSA-OAEP-256; the root key stays in its handle. */
-SB_MUST enum sb_err vkey_service_unwrap(struct engine *e, const struct vault_caller *c, const char *vault, const char *name, const char *version, struct sb_blob wrapped, struct cmem_key **ret, struct sb_error *err);
-/* All of unwrapKey but the private operation: permission, state, faults, audit. For a blob that this process has opened already, while nothing has
- * changed in keyvault.db since (rbac_epoch), so that a day of polls can pass in a moment. */
-SB_MUST enum sb_err vkey_service_unwrap_again(struct engine *e, const struct vault_caller *c, const char *vault, const char *name, const char *version, struct sb_error *err);
-SB_MUST enum sb_err vkey_service_wrap(struct engine *e, const struct vault_caller *c, const char *vault, const char *name, const char *version, const struct cmem_key *root, struct sb_arena *a, struct sb_blob *ret, struct sb_error *err);
-/* Would this operation be allowed on this version right now (permission, enabled, dates, key_ops, RSA)? Not a vault call: no fault, no audit. */
-SB_MUST enum sb_err vkey_service_check(struct engine *e, const struct vault_caller *c, const char *vault, const char *name, const char *version, enum vperm perm, struct sb_error *err);
+SB_MUST enum sb_err vkey_service_unwrap(struct engine *e, const struct vault_caller *c, const char *vault,
+                                        const char *name, const char *version, struct sb_blob wrapped,
+                                        struct cmem_key **ret, struct sb_error *err);
+/* All of unwrapKey but the private operation: permission, state, faults, audit. For a blob that this process
+ * has opened already, while nothing has changed in keyvault.db since (rbac_epoch), so that a day of polls can
+ * pass in a moment. */
+SB_MUST enum sb_err vkey_service_unwrap_again(struct engine *e, const struct vault_caller *c,
+                                              const char *vault, const char *name, const char *version,
+                                              struct sb_error *err);
+SB_MUST enum sb_err vkey_service_wrap(struct engine *e, const struct vault_caller *c, const char *vault,
+                                      const char *name, const char *version, const struct cmem_key *root,
+                                      struct sb_arena *a, struct sb_blob *ret, struct sb_error *err);
+/* Would this operation be allowed on this version right now (permission, enabled, dates, key_ops, RSA)? Not a
+ * vault call: no fault, no audit. */
+SB_MUST enum sb_err vkey_service_check(struct engine *e, const struct vault_caller *c, const char *vault,
+                                       const char *name, const char *version, enum vperm perm,
+                                       struct sb_error *err);
 /* HTTP status that the vault would have answered with for this error (403, 404, 429, 503 …). */
 int vault_http_status(enum sb_err code);
 

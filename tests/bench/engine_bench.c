@@ -3,9 +3,9 @@
  *
  *     engine_bench DIR [MESSAGES [IN_FLIGHT [SIZE [BACKLOG]]]]
  *
- * DIR must be an empty folder ("-": in memory). IN_FLIGHT operations are kept queued. BACKLOG messages are put into the queue first
- * and stay there. Prints one JSON line per phase: operations a second, and CPU time of the store's thread per operation, commits
- * included.
+ * DIR must be an empty folder ("-": in memory). IN_FLIGHT operations are kept queued. BACKLOG messages are
+ * put into the queue first and stay there. Prints one JSON line per phase: operations a second, and CPU time
+ * of the store's thread per operation, commits included.
  */
 #include <inttypes.h>
 #include <stdatomic.h>
@@ -113,7 +113,8 @@ static struct slot *wait_over(struct bench *b)
     return s;
 }
 
-static void phase(struct bench *b, const char *name, enum broker_kind kind, size_t ops, size_t in_flight, bool quiet)
+static void phase(struct bench *b, const char *name, enum broker_kind kind, size_t ops, size_t in_flight,
+                  bool quiet)
 {
     size_t started = 0, ended = 0;
     b->phase = name;
@@ -134,9 +135,11 @@ static void phase(struct bench *b, const char *name, enum broker_kind kind, size
     }
     double took = seconds(CLOCK_MONOTONIC) - start;
     if (!quiet)
-        printf("{\"bench\":\"engine\",\"op\":\"%s\",\"in_flight\":%zu,\"size\":%zu,\"ops\":%zu,\"failed\":%zu,\"per_s\":%.0f,"
+        printf("{\"bench\":\"engine\",\"op\":\"%s\",\"in_flight\":%zu,\"size\":%zu,\"ops\":%zu,\"failed\":%"
+               "zu,\"per_s\":%.0f,"
                "\"store_us\":%.2f}\n",
-               name, in_flight, b->size, ops, b->failed, (double)ops / took, (b->cpu_end - b->cpu_start) * 1e6 / (double)ops);
+               name, in_flight, b->size, ops, b->failed, (double)ops / took,
+               (b->cpu_end - b->cpu_start) * 1e6 / (double)ops);
     fflush(stdout);
 }
 
@@ -163,11 +166,32 @@ static void make_queue(struct engine *e)
     struct group g;
     struct ns_view v;
     struct queue q;
-    const struct ns_spec ns = {.sub = SUB, .group = "g", .name = "bench-ns", .location = "westus", .sku = "Premium", .capacity = -1,
-                               .partitions = -1, .disable_local_auth = -1, .zone_redundant = -1, .public_access = -1, .infra = -1};
-    const struct queue_spec spec = {.ns = "bench-ns", .name = "q", .lock_ms = 300000, .ttl_ms = -1, .dup_window_ms = -1, .idle_ms = -1,
-                                    .max_mb = 81920, .max_message_kb = -1, .max_delivery = -1, .dup = -1, .session = -1,
-                                    .dead_letter_expired = -1, .batched = -1, .partitioning = -1, .express = -1};
+    const struct ns_spec ns = {.sub = SUB,
+                               .group = "g",
+                               .name = "bench-ns",
+                               .location = "westus",
+                               .sku = "Premium",
+                               .capacity = -1,
+                               .partitions = -1,
+                               .disable_local_auth = -1,
+                               .zone_redundant = -1,
+                               .public_access = -1,
+                               .infra = -1};
+    const struct queue_spec spec = {.ns = "bench-ns",
+                                    .name = "q",
+                                    .lock_ms = 300000,
+                                    .ttl_ms = -1,
+                                    .dup_window_ms = -1,
+                                    .idle_ms = -1,
+                                    .max_mb = 81920,
+                                    .max_message_kb = -1,
+                                    .max_delivery = -1,
+                                    .dup = -1,
+                                    .session = -1,
+                                    .dead_letter_expired = -1,
+                                    .batched = -1,
+                                    .partitioning = -1,
+                                    .express = -1};
     if (directory_group_put(e, SUB, "g", "westus", "{}", a, &g, &created, &err) != SB_OK)
         fail("group", &err);
     if (ns_put(e, &ns, a, &v, &created, &err) != SB_OK)
@@ -184,7 +208,8 @@ static void make_sections(struct bench *b, struct sb_buf *buf)
     if (body == NULL)
         exit(1);
     rng_bytes(body, b->size);
-    const struct amqp_message m = {.props = {.message_id = "0123456789abcdef0123456789abcdef"}, .body = {body, b->size}};
+    const struct amqp_message m = {.props = {.message_id = "0123456789abcdef0123456789abcdef"},
+                                   .body = {body, b->size}};
     buf_init(buf, b->size + 4096);
     if (amqpmsg_encode(&m, buf, &err) != SB_OK)
         fail("encode", &err);
@@ -207,7 +232,9 @@ int main(int argc, char **argv)
     size_t messages = argument(argc, argv, 2, 100000), backlog = argument(argc, argv, 5, 0);
     struct bench b = {.in_flight = argument(argc, argv, 3, 32), .size = argument(argc, argv, 4, 1024)};
     const struct engine_client client = {ENGINE_CLIENT_ID, ENGINE_CLIENT_SECRET, ENGINE_CLIENT_OID};
-    const struct engine_config cfg = {.data_dir = strcmp(argv[1], "-") == 0 ? NULL : argv[1], .poll_interval_ms = 300000, .clients = &client,
+    const struct engine_config cfg = {.data_dir = strcmp(argv[1], "-") == 0 ? NULL : argv[1],
+                                      .poll_interval_ms = 300000,
+                                      .clients = &client,
                                       .clients_n = 1};
     struct sb_buf buf;
     double opened = seconds(CLOCK_MONOTONIC);

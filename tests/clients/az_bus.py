@@ -67,7 +67,7 @@ with suite.check("servicebus namespace update keeps the encryption"):
 # az fails by itself on a second `encryption add` here: it wants each key of the service's answer to name an identity, and the
 # service leaves that out for a system-assigned one (recorded).
 with suite.check("a namespace with its own identity: create, set-policy, encryption add"):
-    az.refused("", f"servicebus namespace show --name {OTHER} --resource-group {GROUP}")
+    az.refused("ResourceNotFound", f"servicebus namespace show --name {OTHER} --resource-group {GROUP}")
     own = az(f"servicebus namespace create --name {OTHER} --resource-group {GROUP} --sku Premium --mi-system-assigned")
     config = f"--encryption-config key-name=key1 key-vault-uri={VAULT_URI}"
     add = f"servicebus namespace encryption add --namespace-name {OTHER} --resource-group {GROUP} {config}"

@@ -109,14 +109,14 @@ with suite.check("keyvault key encrypt and decrypt"):
 
 with suite.check("keyvault delete, list-deleted, show-deleted, recover, purge"):
     az(f"keyvault delete --name {POLICY_VAULT} --resource-group {GROUP}")
-    assert [v["name"] for v in az("keyvault list-deleted --resource-type vault")] == [POLICY_VAULT]
+    assert [v["name"] for v in az("keyvault list-deleted")] == [POLICY_VAULT]
     assert az(f"keyvault show-deleted --name {POLICY_VAULT}")["properties"]["location"] == "westus"
-    az.refused("", f"keyvault show --name {POLICY_VAULT}")
+    az.refused("not found", f"keyvault show --name {POLICY_VAULT}")
     az(f"keyvault recover --name {POLICY_VAULT} --resource-group {GROUP} --location westus")
     assert {k["name"] for k in az(f"keyvault key list --vault-name {POLICY_VAULT}")} == {"curve", "open", "rsa4"}
     az(f"keyvault delete --name {POLICY_VAULT} --resource-group {GROUP}")
     az(f"keyvault purge --name {POLICY_VAULT} --location westus")
-    assert az("keyvault list-deleted --resource-type vault") == []
+    assert az("keyvault list-deleted") == []
 
 with suite.check("identity delete, group delete"):
     az(f"identity delete --name contoso-identity --resource-group {GROUP}")

@@ -100,6 +100,10 @@ with suite.check("encryption with two keys; one is taken from the list again"):
         assert shown.key_source == "Microsoft.KeyVault" and shown.require_infrastructure_encryption is False
         assert [k.key_name for k in shown.key_vault_properties] == names, shown
 
+with suite.check("an update of tags alone keeps the encryption"):
+    updated = bus.namespaces.update(GROUP, NAMESPACE, {"tags": {"a": "b"}})
+    assert updated.tags == {"a": "b"} and updated.properties.encryption.key_vault_properties[0].key_name == "key2", updated
+
 with suite.check("namespaces are listed, names are checked"):
     assert [n.name for n in bus.namespaces.list_by_resource_group(GROUP)] == [NAMESPACE]
     assert [n.name for n in bus.namespaces.list()] == [NAMESPACE]

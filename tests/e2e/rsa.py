@@ -2,6 +2,7 @@
 it is slow, and it tells its secrets to anybody who can watch."""
 
 import base64
+import functools
 import hashlib
 import hmac
 import secrets
@@ -59,6 +60,12 @@ class Key:
         plain = bytes(a ^ b for a, b in zip(masked, _mask(seed, len(masked))))
         assert plain[:32] == hashlib.sha256(b"").digest(), "not RSA-OAEP-256 under this key"
         return plain[plain.index(b"\x01", 32) + 1:]
+
+
+@functools.cache
+def key():
+    """One of 2048 bits for whoever needs any: to make it takes a second."""
+    return Key()
 
 
 def _mask(seed, length):

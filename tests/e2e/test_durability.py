@@ -265,27 +265,27 @@ def test_killed_while_it_starts(case):
 
 
 def test_killed_during_an_advance(case):
-    """The clock stands between start and aim, never before a time that was told, and what fell due is done or still due."""
+    """An advance that was never answered stops at one of its steps: what fell due until then is done, the rest still due."""
     s = case.story()
     s.keys = ["key1"]
     s.make_all()
     s.send("short", BrokerProperties=json.dumps({"TimeToLive": 3600})).expect(201)
     s.send("long").expect(201)
-    told = s.e.control("GET", "/_emulator/clock").json()["now"]
-    for i in range(3):
+    answered = s.e.control("GET", "/_emulator/clock").json()["now"]
+    for month in range(2, 5):
         t = threading.Thread(target=lambda: _until_dead(s.e.twin(), "P30D"))
         t.start()
-        while s.e.control("GET", "/_emulator/clock").expect(200).json()["now"] == told:
+        while s.e.control("GET", "/_emulator/clock").expect(200).json()["now"] == answered:
             pass
-        told = s.e.control("GET", "/_emulator/clock").json()["now"]
         s.e.kill()
         t.join()
         s.e.start()
         now = s.e.control("GET", "/_emulator/clock").json()["now"]
-        assert told <= now <= f"2026-0{4 + i}-30T", (told, now)
-        told = now
+        assert answered <= now < f"2026-0{month}-30", (answered, now)
         s.e.poll(s.namespace)
         assert s.e.state(s.namespace)["status"] == "Active"
+        answered = s.e.advance("PT1S")["now"]
+        assert answered > now
     s.e.advance("PT2H")
     assert [b for _, b in s.drain()] == [b"long"]
 
@@ -713,7 +713,8 @@ def run_with_fault(case, point, how):
         except (OSError, harness.http.client.HTTPException, AssertionError):
             pass
         code = ended(e, met and (how or point.startswith("store.commit")))
-        assert code == (0 if not met else -9 if how else 1 if point.startswith("store.commit") else code), (n, code)
+        wanted = [0] if not met else [-9] if how else [1] if point.startswith("store.commit") else [0, 1]
+        assert code in wanted, (n, code)
         e.environ = {}
         try:
             e.start()
@@ -737,17 +738,17 @@ def ended(e, by_itself):
 
 
 if harness.FAULTS:
-    def test_killed_before_each_commit(case):
+    def test_fault_killed_before_each_commit(case):
         run_with_fault(case, "store.commit.before", ":kill")
 
-    def test_killed_after_each_commit(case):
+    def test_fault_killed_after_each_commit(case):
         run_with_fault(case, "store.commit.after", ":kill")
 
-    def test_each_commit_fails_before(case):
+    def test_fault_each_commit_fails_before(case):
         run_with_fault(case, "store.commit.before", "")
 
-    def test_each_commit_fails_after(case):
+    def test_fault_each_commit_fails_after(case):
         run_with_fault(case, "store.commit.after", "")
 
-    def test_each_operation_fails(case):
+    def test_fault_each_operation(case):
         run_with_fault(case, "store.op", "")

@@ -5,6 +5,7 @@ import glob
 import json
 import os
 import sqlite3
+import threading
 import urllib.parse
 
 import harness
@@ -897,3 +898,73 @@ def test_nothing_of_a_key_is_in_any_answer_or_file(case):
     wrap = wraps_on_disk(s)["key1"]
     assert all(wrap.hex() not in t for t in texts)
     assert [os.stat(f).st_mode & 0o077 for f in glob.glob(os.path.join(s.e.data, "*.db")) + [os.path.join(s.e.data, "platform.key")]] == [0, 0, 0]
+
+
+# ---- at the same time ----
+
+def at_once(e, *calls):
+    """What the calls answer when all are made at the same time, each by a client of its own."""
+    replies, gate = [None] * len(calls), threading.Barrier(len(calls))
+
+    def run(i, call):
+        own = harness.Emulator.__new__(harness.Emulator)
+        own.__dict__ = {**e.__dict__, "connections": {}}
+        own.arm("GET", f"/subscriptions/{harness.SUB}", api="2021-04-01")  # connected
+        gate.wait(30)
+        replies[i] = call(own)
+
+    threads = [threading.Thread(target=run, args=pair) for pair in enumerate(calls)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join(60)
+    assert None not in replies, replies
+    return replies
+
+
+def test_a_first_queue_and_encryption_at_the_same_time(case):
+    """Whichever is first: encrypted and the queue made afterwards, or refused because of the queue; never half of each."""
+    s = plain(case, 1)
+    for i in range(6):
+        n = harness.Story(s.e, namespace=f"racens{i}")
+        n.make_namespace()
+        n.allow(n.principal)
+        body = n.body(["key1"])
+        enabled, queued = at_once(s.e, lambda e: e.arm("PUT", n.namespace_path, body), lambda e: e.arm("PUT", n.queue_path, {"properties": {}}))
+        queued.expect(200)
+        enabled.expect(200, 400)
+        shown = n.get_namespace()["properties"]
+        assert ("encryption" in shown) == (enabled.status == 200), (enabled, shown)
+        n.connect()
+        n.send("x").expect(201)
+        s.e.restart()
+        assert n.drain() == [(1, b"x")]
+
+
+def test_two_lists_at_the_same_time(case):
+    """The record is one of the two, whole, and every wrap in it opens."""
+    s = encrypted(case)
+    lists = [["key1"], ["key3", "key2"], ["key2", "key1"]]
+    for _ in range(4):
+        for reply in at_once(s.e, *[lambda e, keys=keys: e.arm("PUT", s.namespace_path, s.body(keys)) for keys in lists]):
+            reply.expect(200)
+        assert s.listed_keys() in lists, s.listed_keys()
+        assert s.key_states() == {k: "Active" for k in s.listed_keys()}
+    for k in s.listed_keys()[:-1]:
+        s.set_key(k, enabled=False)
+    s.e.restart()
+    assert s.drain() == [(1, b"first")]
+
+
+def test_a_poll_and_a_new_list_at_the_same_time(case):
+    s = encrypted(case, 2)
+    s.make_key("key3")
+    for keys in (["key1", "key2", "key3"], ["key3"], ["key1", "key3"], ["key2"]):
+        new = s.new_version(keys[0])
+        polls = [lambda e: e.control("POST", "/_emulator/poll", {"namespace": s.namespace})] * 2
+        for reply in at_once(s.e, lambda e: e.arm("PUT", s.namespace_path, s.body(keys)), *polls):
+            reply.expect(200)
+        assert s.listed_keys() == keys and s.key_states() == {k: "Active" for k in keys}
+        assert s.key(keys[0])["wrappedVersion"] == new
+    s.e.restart(kill=True)
+    assert s.drain() == [(1, b"first")]

@@ -182,7 +182,7 @@ def calls(s):
         Call(s, "vault", "POST", "/keys/key2/create", key, KEY_API, "/keys"),
         Call(s, "vault", "PATCH", "/keys/key1", {**small, "key_ops": ["wrapKey", "unwrapKey", "encrypt", "decrypt"]}, KEY_API,
              "/keys/key1"),
-        Call(s, "vault", "PUT", "/keys/key3", {"key": rsa.Key().jwk(), "hsm": False, **small}, KEY_API, "/keys"),
+        Call(s, "vault", "PUT", "/keys/key3", {"key": rsa.key().jwk(), "hsm": False, **small}, KEY_API, "/keys"),
         Call(s, "vault", "POST", "/keys/key1/wrapkey", {"alg": "RSA-OAEP-256", "value": rsa.b64url(bytes(32))}, KEY_API),
         Call(s, "graph", "POST", "/v1.0/directoryObjects/getByIds", {"ids": [harness.CLIENT_OID], "types": ["servicePrincipal"]}),
         Call(s, "control", "POST", "/_emulator/clock", {"advance": "PT1S"}, look="/_emulator/clock"),
@@ -374,7 +374,7 @@ def test_values_out_of_range(case):
         for path, value in places(c.body):
             odd = NUMBERS if kind_of(value) is int else ["", "\u2028\U0001f511", "x" * 5000, "../..", "%00", "'\"<>&\\"] \
                 if isinstance(value, str) else []
-            for other in odd:
+            for other in odd[:2] if path[0] == "key" else odd:  # an import is slow
                 if c.path.endswith("/create") or c.path == "/_emulator/clock" and other in NUMBERS and 0 < other <= 2 ** 31:
                     continue  # makes a key each time; moves the clock, as it should
                 reply = c.send(json.dumps(changed(c.body, path, other)).encode())
@@ -456,25 +456,6 @@ def test_a_put_that_fails_leaves_everything(case):
 
 # ---- sizes ----
 
-def polite(connection, head, pieces):
-    """Sends until there is an answer, as a careful client does."""
-    connection.sendall(head)
-    for piece in pieces:
-        connection.settimeout(0)
-        try:
-            if connection.recv(1, socket.MSG_PEEK) if not isinstance(connection, ssl.SSLSocket) else connection.pending():
-                break
-        except (BlockingIOError, ssl.SSLWantReadError):
-            pass
-        connection.settimeout(20)
-        try:
-            connection.sendall(piece)
-        except OSError:
-            break
-    connection.settimeout(20)
-    return harness.Answers(connection).next()
-
-
 def memory(e, field):
     with open(f"/proc/{e.process.pid}/status") as f:
         return int(re.search(rf"{field}:\s*(\d+) kB", f.read())[1])
@@ -493,15 +474,13 @@ def test_bodies_of_ten_megabytes(case):
     for plane, c in by_plane.items():
         too_large = 403 if plane == "servicebus" else 413
         before = c.look()
-        # Told beforehand: answered before the body came, whether it comes or not.
-        for pieces in ([], [b"x"]):
+        # Most clients send all of it before they read: they are told, on a connection that stays.
+        refused(plane, c.send(piece * count), too_large)
+        # More than anybody would wait for: told at once.
+        for length in (1 << 30, 1 << 40):
             with c.dial(timeout=10) as conn:
-                refused(plane, polite(conn, c.head(f"Content-Length: {len(piece) * count}"), pieces), too_large)
-        # A client that sends all of it first is told too, or cut off.
-        try:
-            refused(plane, c.send(piece * count), too_large)
-        except OSError:
-            pass
+                conn.sendall(c.head(f"Content-Length: {length}"))
+                refused(plane, harness.Answers(conn).next(), too_large)
         # Not told beforehand.
         with c.dial() as conn:
             chunks = (b"10000\r\n" + piece + b"\r\n" for _ in range(count))
@@ -557,10 +536,16 @@ def test_bad_broker_properties(case):
     for bad in ({"TimeToLive": 0}, {"TimeToLive": -1}, {"TimeToLive": "1"}, {"TimeToLive": []}, {"TimeToLiveTimeSpan": "x"},
                 {"TimeToLiveTimeSpan": "-00:00:01"}, {"ScheduledEnqueueTimeUtc": "tomorrow"}, {"ScheduledEnqueueTimeUtc": ""},
                 {"MessageId": ""}, {"MessageId": "x" * 129}, {"SessionId": "x" * 129}, {"PartitionKey": "x" * 129},
-                {"SessionId": "a", "PartitionKey": "b"}, {"Label": "x" * 33_000}):
+                {"SessionId": "a", "PartitionKey": "b"}):
         refused("servicebus", s.send("bad", BrokerProperties=json.dumps(bad)), 400)
-    # Too much of one's own properties: documented as a quota.
-    refused("servicebus", s.send("bad", large="x" * 33_000), 403)
+
+    def in_batch(message):
+        return s.send(json.dumps([{"Body": "good"}, {"Body": "bad", **message}]), **{"Content-Type": BATCH})
+
+    # More than a header can hold comes in a batch. Too much of one's own properties: documented as a quota.
+    refused("servicebus", in_batch({"BrokerProperties": {"Label": "x" * 33_000}}), 400)
+    refused("servicebus", in_batch({"UserProperties": {"large": "x" * 33_000}}), 403)
+    refused("servicebus", in_batch({"UserProperties": {f"p{i}": "x" * 30_000 for i in range(3)}}), 403)
     # Strange, but taken: what one does not know is ignored, a life beyond the end of time is forever.
     for good in ({"Unknown": [1]}, {"TimeToLive": 1e300}, {"SequenceNumber": 2 ** 64}, {"Label": None}, {}):
         s.send("good", BrokerProperties=json.dumps(good)).expect(201)
@@ -1210,7 +1195,8 @@ def test_noise(case):
                 data[at:at] = data[at:at + dice.randrange(1, 60)]
         return bytes(data)
 
-    jobs = [(plane, mutated(data)) for _ in range(12) for plane, data in seeds]
+    rounds = int(os.environ.get("E2E_NOISE_ROUNDS", "12"))
+    jobs = [(plane, mutated(data)) for _ in range(rounds) for plane, data in seeds]
     hosts = {"arm": harness.ARM, "vault": f"{s.vault}.vault.azure.net", "servicebus": s.host, "graph": "graph.microsoft.com", "control": None}
     problems, lock = [], threading.Lock()
 

@@ -5,7 +5,7 @@ import threading
 import time
 
 import harness
-from test_encryption import assign, encrypted, make_uai, plain, users
+from test_encryption import assign, encrypted, make_uai, users
 
 SENTENCE = b"the Service Bus namespace is disabled because the encryption key is no longer valid."
 DATA_OWNER = "090c5cfd-751d-490a-894a-3ce6f1109419"
@@ -145,8 +145,8 @@ def test_what_arm_shows(case):
     assert shown["properties"]["status"] == "Revoked" and shown["properties"]["provisioningState"] == "Succeeded", shown
     assert shown["properties"]["encryption"] == {"keySource": "Microsoft.KeyVault", "keyVaultProperties": [], "status": "Revoked",
                                                  "requireInfrastructureEncryption": False}, shown
-    for path in (f"{s.group_path}/providers/Microsoft.ServiceBus/namespaces", f"/subscriptions/{harness.SUB}/providers/Microsoft.ServiceBus/namespaces"):
-        listed = s.e.arm("GET", path).expect(200).json()["value"]
+    for scope in (s.group_path, f"/subscriptions/{harness.SUB}"):
+        listed = s.e.arm("GET", f"{scope}/providers/Microsoft.ServiceBus/namespaces").expect(200).json()["value"]
         assert [n["properties"]["status"] for n in listed] == ["Revoked"], listed
     live = s.e.state(s.namespace)
     assert live["status"] == live["encryption"]["status"] == "Revoked", live

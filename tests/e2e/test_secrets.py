@@ -72,7 +72,7 @@ class Keys:
     """A customer key whose private part the test knows: so it can open what is wrapped, and knows what to look for."""
 
     def __init__(self, s):
-        self.s, self.key = s, rsa.Key()
+        self.s, self.key = s, rsa.key()
 
     def put(self, name):
         self.s.e.vault("PUT", self.s.vault, f"/keys/{name}", {"key": {**self.key.jwk(), "key_ops": ["wrapKey", "unwrapKey"]}}).expect(200)
@@ -272,6 +272,8 @@ class Memory:
                 start, end = int(m[1], 16), int(m[2], 16)
                 if m[3][0] != "r" or m[4] in ("[vvar]", "[vsyscall]", "[vdso]"):
                     continue
+                if harness.SANITIZED and end - start > 256 << 20:
+                    continue  # its notes about memory: terabytes of nothing
                 try:
                     memory.seek(start)
                     yield start, m[4], memory.read(end - start)
@@ -319,8 +321,17 @@ def test_nothing_readable_in_memory_when_revoked(case):
     # The search finds what is there: the root key is cached, and this very path stands in memory.
     assert memory.find([s.e.data.encode()]), "the search itself does not work"
     assert memory.find([keys.root]), "the root key is in use: it must be found"
-    # Kept connections stay open, with whatever their buffers hold; a receiver waits for a message.
-    s.e.bus("GET", s.namespace, "/", None, s.auth())
+    # A message that is half here stands in memory, in the connection's buffers and in ours.
+    half = "halfway-e4420a-plain"
+    c = s.e.dial(s.host)
+    c.sendall(f"POST /{s.queue}/messages HTTP/1.1\r\nHost: {s.host}\r\nAuthorization: {s.auth()['Authorization']}\r\n"
+              f"own: {planted.header}\r\nContent-Length: {2 * len(half)}\r\n\r\n{half}".encode())
+    quiet(s.e)
+    if not harness.SANITIZED:
+        assert memory.find([half.encode()]) and memory.find([planted.header.encode()]), "the search itself does not work"
+    c.sendall(half.encode())
+    assert harness.Answers(c).next().status == 201
+    # This connection and others stay open, with whatever their buffers hold.
     s.deny()
     s.e.poll(s.namespace)
     s.peek_lock().expect(403)
@@ -328,8 +339,9 @@ def test_nothing_readable_in_memory_when_revoked(case):
     if harness.SANITIZED:
         left = memory.find(keys.of_service())  # a sanitizer's allocator keeps freed blocks as they are
     else:
-        left = memory.find(planted.all() + keys.of_service())
+        left = memory.find(planted.all() + [half.encode()] + keys.of_service())
     assert not left, "\n".join(repr(x) for x in left)
+    c.close()
 
 
 def test_nothing_readable_in_memory_after_a_deletion(case):

@@ -1,11 +1,17 @@
 #!/usr/bin/env bash
-# run-unit.sh BINARY…: runs the unit test programs two at a time; prints a line for each, and the output of those that failed.
+# run-unit.sh [--valgrind] BINARY…: runs the unit test programs two at a time; prints a line for each, and the output of those that failed.
 set -u
 export CK_DEFAULT_TIMEOUT=${CK_DEFAULT_TIMEOUT:-120} # of one test, in seconds: sanitizers and busy machines are slow
+export UNDER=
+if [ "${1:-}" = --valgrind ]; then
+    UNDER="valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite"
+    CK_DEFAULT_TIMEOUT=1200
+    shift
+fi
 one() {
     local out
-    if out=$("$1" 2>&1); then
-        printf '%s: %s\n' "${1##*/}" "$(tail -n 1 <<<"$out")"
+    if out=$($UNDER "$1" 2>&1); then
+        printf '%s: %s\n' "${1##*/}" "$(grep -a 'Checks:' <<<"$out" | tail -n 1)"
     else
         printf 'FAILED %s\n%s\n' "$1" "$out"
         return 1

@@ -1,4 +1,5 @@
-/* data_fixture.h: requests to the Service Bus data plane through the dispatcher, answered later as the listener would; and SAS tokens. */
+/* data_fixture.h: requests to the Service Bus data plane through the dispatcher, answered later as the
+ * listener would; and SAS tokens. */
 #ifndef SB_DATA_FIXTURE_H
 #define SB_DATA_FIXTURE_H
 
@@ -33,7 +34,8 @@ static inline void ask_wake(struct request *r)
 }
 
 /* more: pairs of header names and values, ended by NULL; or NULL. */
-static inline struct ask *ask_new(const char *host, const char *method, const char *url, const char *const *more, const void *body, size_t n)
+static inline struct ask *ask_new(const char *host, const char *method, const char *url,
+                                  const char *const *more, const void *body, size_t n)
 {
     struct sb_arena *arena = arena_new(64u << 20);
     struct ask *a = ARENA_NEW(arena, struct ask);
@@ -99,7 +101,8 @@ static inline void make_sas(const char *resource, const char *rule, const char *
     digest_hmac_sha256(key, strlen(key), text, strlen(text), mac);
     b64_encode(&b64, mac, sizeof mac);
     percent_encode(&sig, buf_str(&b64));
-    snprintf(sas, sizeof sas, "SharedAccessSignature sr=%s&sig=%s&se=%lld&skn=%s", buf_str(&sr), buf_str(&sig), (long long)until, rule);
+    snprintf(sas, sizeof sas, "SharedAccessSignature sr=%s&sig=%s&se=%lld&skn=%s", buf_str(&sr),
+             buf_str(&sig), (long long)until, rule);
     buf_done(&sr);
     buf_done(&sig);
     buf_done(&b64);
@@ -115,9 +118,21 @@ static inline void make_queue(const char *name)
     struct sb_arena *a = arena_new(1 << 20);
     struct queue q;
     bool created;
-    const struct queue_spec s = {.ns = NS, .name = name, .lock_ms = -1, .ttl_ms = -1, .dup_window_ms = -1, .idle_ms = -1, .max_mb = -1,
-                                 .max_message_kb = -1, .max_delivery = 2, .dup = -1, .session = -1, .dead_letter_expired = -1, .batched = -1,
-                                 .partitioning = -1, .express = -1};
+    const struct queue_spec s = {.ns = NS,
+                                 .name = name,
+                                 .lock_ms = -1,
+                                 .ttl_ms = -1,
+                                 .dup_window_ms = -1,
+                                 .idle_ms = -1,
+                                 .max_mb = -1,
+                                 .max_message_kb = -1,
+                                 .max_delivery = 2,
+                                 .dup = -1,
+                                 .session = -1,
+                                 .dead_letter_expired = -1,
+                                 .batched = -1,
+                                 .partitioning = -1,
+                                 .express = -1};
     ck_assert_msg(broker_queue_put(e, &s, a, &q, &created, &err) == SB_OK, "%s", err.detail);
     arena_free(a);
 }
@@ -129,10 +144,20 @@ static inline void data_up(void)
     struct ns_view v;
     struct auth_rule rule;
     bool created;
-    const struct ns_spec s = {.sub = ENGINE_SUBSCRIPTION, .group = "g", .name = NS, .location = "westus", .sku = "Premium", .capacity = -1,
-                              .partitions = -1, .disable_local_auth = -1, .zone_redundant = -1, .public_access = -1, .infra = -1};
+    const struct ns_spec s = {.sub = ENGINE_SUBSCRIPTION,
+                              .group = "g",
+                              .name = NS,
+                              .location = "westus",
+                              .sku = "Premium",
+                              .capacity = -1,
+                              .partitions = -1,
+                              .disable_local_auth = -1,
+                              .zone_redundant = -1,
+                              .public_access = -1,
+                              .infra = -1};
     fixture_open(NULL, 0);
-    ck_assert_int_eq(directory_group_put(e, ENGINE_SUBSCRIPTION, "g", "westus", "{}", a, &g, &created, &err), SB_OK);
+    ck_assert_int_eq(directory_group_put(e, ENGINE_SUBSCRIPTION, "g", "westus", "{}", a, &g, &created, &err),
+                     SB_OK);
     ck_assert_msg(ns_put(e, &s, a, &v, &created, &err) == SB_OK, "%s", err.detail);
     make_queue("q");
     ck_assert_int_eq(ns_rule_get(e, NS, NULL, "RootManageSharedAccessKey", a, &rule, &err), SB_OK);

@@ -1,4 +1,5 @@
-/* test_arm_queue.c: queues and their authorization rules on the ARM plane: shapes as recorded, refusals, pages. */
+/* test_arm_queue.c: queues and their authorization rules on the ARM plane: shapes as recorded, refusals,
+ * pages. */
 #include "tests/unit/api/data_fixture.h"
 
 #define NSID   SUB "/resourceGroups/g/providers/Microsoft.ServiceBus/namespaces/" NS
@@ -21,14 +22,22 @@ START_TEST(test_arm_queue__as_recorded)
 {
     ck_assert_int_eq(arm("PUT", QUEUE "sb-queue" API, "{}"), 200);
     ck_assert_str_eq(buf_str(&last->reply.body),
-                     "{\"id\":\"" QUEUE "sb-queue\",\"name\":\"sb-queue\",\"type\":\"Microsoft.ServiceBus/namespaces/queues\",\"location\":\"westus\","
-                     "\"properties\":{\"maxMessageSizeInKilobytes\":1024,\"lockDuration\":\"PT1M\",\"maxSizeInMegabytes\":1024,"
-                     "\"requiresDuplicateDetection\":false,\"requiresSession\":false,\"defaultMessageTimeToLive\":\"P10675199DT2H48M5.4775807S\","
-                     "\"deadLetteringOnMessageExpiration\":false,\"enableBatchedOperations\":true,\"duplicateDetectionHistoryTimeWindow\":\"PT10M\","
-                     "\"maxDeliveryCount\":10,\"sizeInBytes\":0,\"messageCount\":0,\"status\":\"Active\",\"autoDeleteOnIdle\":"
-                     "\"P10675199DT2H48M5.4775807S\",\"enablePartitioning\":false,\"enableExpress\":false,\"countDetails\":{\"activeMessageCount\":0,"
-                     "\"deadLetterMessageCount\":0,\"scheduledMessageCount\":0,\"transferMessageCount\":0,\"transferDeadLetterMessageCount\":0},"
-                     "\"createdAt\":\"2023-11-14T22:13:20Z\",\"updatedAt\":\"2023-11-14T22:13:20Z\",\"accessedAt\":\"0001-01-01T00:00:00\"}}");
+                     "{\"id\":\"" QUEUE "sb-queue\",\"name\":\"sb-queue\",\"type\":\"Microsoft.ServiceBus/"
+                                        "namespaces/queues\",\"location\":\"westus\","
+                     "\"properties\":{\"maxMessageSizeInKilobytes\":1024,\"lockDuration\":\"PT1M\","
+                     "\"maxSizeInMegabytes\":1024,"
+                     "\"requiresDuplicateDetection\":false,\"requiresSession\":false,"
+                     "\"defaultMessageTimeToLive\":\"P10675199DT2H48M5.4775807S\","
+                     "\"deadLetteringOnMessageExpiration\":false,\"enableBatchedOperations\":true,"
+                     "\"duplicateDetectionHistoryTimeWindow\":\"PT10M\","
+                     "\"maxDeliveryCount\":10,\"sizeInBytes\":0,\"messageCount\":0,\"status\":\"Active\","
+                     "\"autoDeleteOnIdle\":"
+                     "\"P10675199DT2H48M5.4775807S\",\"enablePartitioning\":false,\"enableExpress\":false,"
+                     "\"countDetails\":{\"activeMessageCount\":0,"
+                     "\"deadLetterMessageCount\":0,\"scheduledMessageCount\":0,\"transferMessageCount\":0,"
+                     "\"transferDeadLetterMessageCount\":0},"
+                     "\"createdAt\":\"2023-11-14T22:13:20Z\",\"updatedAt\":\"2023-11-14T22:13:20Z\","
+                     "\"accessedAt\":\"0001-01-01T00:00:00\"}}");
     ck_assert_int_eq(arm("GET", QUEUE "sb-queue" API, NULL), 200);
     ck_assert_str_eq(text_at("properties.accessedAt"), "0001-01-01T00:00:00Z");
 }
@@ -36,7 +45,9 @@ END_TEST
 
 START_TEST(test_arm_queue__a_change_is_answered_with_other_times)
 {
-    static const char change[] = VALUES "\"countDetails\":{},\"lockDuration\":\"PT2M\",\"defaultMessageTimeToLive\":\"P1Y2M3DT3H11M2S\",\"forwardTo\":\"to\"}}";
+    static const char change[] =
+        VALUES "\"countDetails\":{},\"lockDuration\":\"PT2M\",\"defaultMessageTimeToLive\":"
+               "\"P1Y2M3DT3H11M2S\",\"forwardTo\":\"to\"}}";
     make_queue("to");
     ck_assert_int_eq(arm("PUT", QUEUE "q" API, change), 200);
     ck_assert_str_eq(text_at("properties.createdAt"), "0001-01-01T00:00:00");
@@ -71,36 +82,46 @@ static const struct {
      "SubCode=40000. The supplied lock time exceeds the allowed maximum of '5' minutes."},
     {"PUT", QUEUE "w" API, VALUES "\"lockDuration\":\"PT10M\"}}", 400, "MessagingGatewayBadRequest",
      "_G0, SystemTracker:contoso-sb1.servicebus.localhost:8443:w, Timestamp:2023-11-14T22:13:20"},
-    {"PUT", QUEUE "q" API, VALUES "\"requiresSession\":true}}", 400, "MessagingGatewayBadRequest", "RequiresSession"},
-    {"PUT", QUEUE "w" API, VALUES "\"forwardTo\":\"none\"}}", 400, "MessagingGatewayBadRequest", "SubCode=40400."},
+    {"PUT", QUEUE "q" API, VALUES "\"requiresSession\":true}}", 400, "MessagingGatewayBadRequest",
+     "RequiresSession"},
+    {"PUT", QUEUE "w" API, VALUES "\"forwardTo\":\"none\"}}", 400, "MessagingGatewayBadRequest",
+     "SubCode=40400."},
     {"PUT", QUEUE "w" API, VALUES "\"lockDuration\":\"soon\"}}", 400, "BadRequest", "lockDuration"},
     {"PUT", QUEUE "w" API, VALUES "\"lockDuration\":5}}", 400, "InvalidRequestContent", "lockDuration"},
-    {"PUT", QUEUE "w" API, VALUES "\"maxDeliveryCount\":\"5\"}}", 400, "InvalidRequestContent", "maxDeliveryCount"},
-    {"PUT", QUEUE "w" API, VALUES "\"maxSizeInMegabytes\":99999999999999999999}}", 400, "InvalidRequestContent", ""},
+    {"PUT", QUEUE "w" API, VALUES "\"maxDeliveryCount\":\"5\"}}", 400, "InvalidRequestContent",
+     "maxDeliveryCount"},
+    {"PUT", QUEUE "w" API, VALUES "\"maxSizeInMegabytes\":99999999999999999999}}", 400,
+     "InvalidRequestContent", ""},
     {"PUT", QUEUE "w" API, "{\"properties\":5}", 400, "InvalidRequestContent", "properties"},
     {"PUT", QUEUE "w" API, "[", 400, "InvalidRequestContent", ""},
     {"PUT", QUEUE "w", "{}", 400, "MissingApiVersionParameter", ""},
     {"PUT", QUEUE "a%20b" API, "{}", 400, "MessagingGatewayBadRequest", "not allowed by Service Bus"},
     {"GET", QUEUE "none" API, NULL, 404, "NotFound", "could not be found"},
-    {"GET", NSID "-x/queues/q" API, NULL, 404, "ParentResourceNotFound", "Failed to perform 'read' on resource(s) of type 'namespaces/queues'"},
+    {"GET", NSID "-x/queues/q" API, NULL, 404, "ParentResourceNotFound",
+     "Failed to perform 'read' on resource(s) of type 'namespaces/queues'"},
     {"PUT", NSID "-x/queues/q" API, "{}", 404, "ParentResourceNotFound", "'write'"},
-    {"PUT", SUB "/resourceGroups/none/providers/Microsoft.ServiceBus/namespaces/" NS "/queues/q" API, "{}", 404, "ResourceGroupNotFound", ""},
+    {"PUT", SUB "/resourceGroups/none/providers/Microsoft.ServiceBus/namespaces/" NS "/queues/q" API, "{}",
+     404, "ResourceGroupNotFound", ""},
     {"GET", NSID "/queues" API "&$top=0", NULL, 400, "BadRequest", "$top"},
     {"GET", QUEUE "q/authorizationRules/none" API, NULL, 404, "", ""},
-    {"PUT", QUEUE "q/authorizationRules/r" API, VALUES "\"rights\":[\"Sleep\"]}}", 400, "BadRequest", "rights"},
-    {"PUT", QUEUE "q/authorizationRules/r" API, VALUES "\"rights\":[\"Manage\"]}}", 400, "BadRequest", "Manage"},
+    {"PUT", QUEUE "q/authorizationRules/r" API, VALUES "\"rights\":[\"Sleep\"]}}", 400, "BadRequest",
+     "rights"},
+    {"PUT", QUEUE "q/authorizationRules/r" API, VALUES "\"rights\":[\"Manage\"]}}", 400, "BadRequest",
+     "Manage"},
     {"PUT", QUEUE "none/authorizationRules/r" API, VALUES "\"rights\":[\"Send\"]}}", 404, "NotFound", ""},
-    {"POST", QUEUE "q/authorizationRules/r/regenerateKeys" API, "{\"keyType\":\"MasterKey\"}", 400, "BadRequest", "keyType"},
+    {"POST", QUEUE "q/authorizationRules/r/regenerateKeys" API, "{\"keyType\":\"MasterKey\"}", 400,
+     "BadRequest", "keyType"},
     {"PATCH", QUEUE "q" API, "{}", 405, "MethodNotAllowed", ""},
 };
 
 START_TEST(test_arm_queue__refusals)
 {
-    ck_assert_msg(arm(refused[_i].method, refused[_i].url, refused[_i].body) == refused[_i].status, "%d %s", last->reply.status,
-                  buf_str(&last->reply.body));
+    ck_assert_msg(arm(refused[_i].method, refused[_i].url, refused[_i].body) == refused[_i].status, "%d %s",
+                  last->reply.status, buf_str(&last->reply.body));
     if (refused[_i].code[0])
         ck_assert_str_eq(text_at("error.code"), refused[_i].code);
-    ck_assert_msg(strstr(text_at("error.message"), refused[_i].message) != NULL, "%s", text_at("error.message"));
+    ck_assert_msg(strstr(text_at("error.message"), refused[_i].message) != NULL, "%s",
+                  text_at("error.message"));
 }
 END_TEST
 
@@ -137,10 +158,13 @@ END_TEST
 START_TEST(test_arm_queue__rules_and_keys)
 {
     char first[128];
-    ck_assert_int_eq(arm("PUT", QUEUE "q/authorizationRules/sender" API, VALUES "\"rights\":[\"Send\",\"Listen\"]}}"), 200);
-    ck_assert_str_eq(buf_str(&last->reply.body), "{\"id\":\"" QUEUE "q/authorizationRules/sender\",\"name\":\"sender\",\"type\":"
-                                                 "\"Microsoft.ServiceBus/Namespaces/Queues/AuthorizationRules\",\"location\":\"westus\","
-                                                 "\"properties\":{\"rights\":[\"Listen\",\"Send\"]}}");
+    ck_assert_int_eq(
+        arm("PUT", QUEUE "q/authorizationRules/sender" API, VALUES "\"rights\":[\"Send\",\"Listen\"]}}"),
+        200);
+    ck_assert_str_eq(buf_str(&last->reply.body),
+                     "{\"id\":\"" QUEUE "q/authorizationRules/sender\",\"name\":\"sender\",\"type\":"
+                     "\"Microsoft.ServiceBus/Namespaces/Queues/AuthorizationRules\",\"location\":\"westus\","
+                     "\"properties\":{\"rights\":[\"Listen\",\"Send\"]}}");
     ck_assert_int_eq(arm("GET", QUEUE "q/AuthorizationRules" API, NULL), 200);
     ck_assert_uint_eq(items(), 1);
     ck_assert_int_eq(arm("POST", QUEUE "q/authorizationRules/sender/ListKeys" API, NULL), 200);
@@ -148,11 +172,15 @@ START_TEST(test_arm_queue__rules_and_keys)
     ck_assert_str_eq(text_at("keyName"), "sender");
     char expect[512];
     snprintf(expect, sizeof expect,
-             "Endpoint=sb://contoso-sb1.servicebus.localhost:8443/;SharedAccessKeyName=sender;SharedAccessKey=%s;EntityPath=q", first);
+             "Endpoint=sb://contoso-sb1.servicebus.localhost:8443/"
+             ";SharedAccessKeyName=sender;SharedAccessKey=%s;EntityPath=q",
+             first);
     ck_assert_str_eq(text_at("primaryConnectionString"), expect);
     make_sas("https://" NS ".servicebus.localhost/q", "sender", first, later());
     ck_assert_int_eq(ask("POST", "/q/messages", NULL, "x"), 201);
-    ck_assert_int_eq(arm("POST", QUEUE "q/authorizationRules/sender/regenerateKeys" API, "{\"keyType\":\"PrimaryKey\"}"), 200);
+    ck_assert_int_eq(
+        arm("POST", QUEUE "q/authorizationRules/sender/regenerateKeys" API, "{\"keyType\":\"PrimaryKey\"}"),
+        200);
     ck_assert_str_ne(text_at("primaryKey"), first);
     ck_assert_int_eq(ask("POST", "/q/messages", NULL, "x"), 401);
     ck_assert_int_eq(arm("DELETE", QUEUE "q/authorizationRules/sender" API, NULL), 200);

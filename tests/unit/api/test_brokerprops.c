@@ -29,9 +29,12 @@ static enum sb_err parse(const char *text)
 
 START_TEST(test_brokerprops__all_members)
 {
-    ck_assert_int_eq(parse("{\"CorrelationId\":\"c\",\"ForcePersistence\":true,\"Label\":\"M1\",\"MessageId\":\"m\",\"PartitionKey\":\"s\","
-                           "\"ReplyTo\":\"r\",\"ReplyToSessionId\":\"rs\",\"ScheduledEnqueueTimeUtc\":\"Tue, 30 Jun 2015 20:51:21 GMT\","
-                           "\"SessionId\":\"s\",\"TimeToLive\":40.5,\"To\":\"t\",\"ViaPartitionKey\":\"v\",\"State\":\"Active\",\"x\":[1]}"),
+    ck_assert_int_eq(parse("{\"CorrelationId\":\"c\",\"ForcePersistence\":true,\"Label\":\"M1\","
+                           "\"MessageId\":\"m\",\"PartitionKey\":\"s\","
+                           "\"ReplyTo\":\"r\",\"ReplyToSessionId\":\"rs\",\"ScheduledEnqueueTimeUtc\":\"Tue, "
+                           "30 Jun 2015 20:51:21 GMT\","
+                           "\"SessionId\":\"s\",\"TimeToLive\":40.5,\"To\":\"t\",\"ViaPartitionKey\":\"v\","
+                           "\"State\":\"Active\",\"x\":[1]}"),
                      SB_OK);
     ck_assert_str_eq(p.props.correlation_id, "c");
     ck_assert_str_eq(p.props.subject, "M1");
@@ -77,11 +80,26 @@ START_TEST(test_brokerprops__times_to_live)
 END_TEST
 
 static const char *const bad[] = {
-    "x", "[]", "\"a\"", "{", "{\"a\":1}{", "{\"TimeToLive\":0}", "{\"TimeToLive\":-1}", "{\"TimeToLive\":\"40\"}", "{\"TimeToLiveTimeSpan\":40}",
-    "{\"TimeToLiveTimeSpan\":\"soon\"}", "{\"ScheduledEnqueueTimeUtc\":\"soon\"}", "{\"ScheduledEnqueueTimeUtc\":5}", "{\"MessageId\":5}",
-    "{\"MessageId\":\"\"}", "{\"Label\":{}}", "{\"SessionId\":\"a\",\"PartitionKey\":\"b\"}", "{\"MessageId\":\"a\",\"MessageId\":\"b\"}",
+    "x",
+    "[]",
+    "\"a\"",
+    "{",
+    "{\"a\":1}{",
+    "{\"TimeToLive\":0}",
+    "{\"TimeToLive\":-1}",
+    "{\"TimeToLive\":\"40\"}",
+    "{\"TimeToLiveTimeSpan\":40}",
+    "{\"TimeToLiveTimeSpan\":\"soon\"}",
+    "{\"ScheduledEnqueueTimeUtc\":\"soon\"}",
+    "{\"ScheduledEnqueueTimeUtc\":5}",
+    "{\"MessageId\":5}",
+    "{\"MessageId\":\"\"}",
+    "{\"Label\":{}}",
+    "{\"SessionId\":\"a\",\"PartitionKey\":\"b\"}",
+    "{\"MessageId\":\"a\",\"MessageId\":\"b\"}",
     "{\"Label\":\"a\\u0000b\"}",
-    "{\"MessageId\":\"0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
+    "{\"MessageId\":"
+    "\"0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
     "01234567890123456789012345678\"}",
 };
 
@@ -138,16 +156,27 @@ END_TEST
 
 START_TEST(test_brokerprops__https_own_headers_are_no_properties)
 {
-    const struct request_pair h[] = {{"Host", "x"},          {"AUTHORIZATION", "x"},     {"Content-Type", "x"},   {"content-length", "1"},
-                                     {"BrokerProperties", "{}"}, {"User-Agent", "x"},    {"X-Forwarded-For", "x"}, {"x-ms-retrypolicy", "x"},
-                                     {"If-Match", "*"},      {"Sec-Fetch-Mode", "x"},    {"Connection", "close"}, {"traceparent", "x"},
-                                     {"Priority", "High"},   {"X-Custom", "1"}};
+    const struct request_pair h[] = {{"Host", "x"},
+                                     {"AUTHORIZATION", "x"},
+                                     {"Content-Type", "x"},
+                                     {"content-length", "1"},
+                                     {"BrokerProperties", "{}"},
+                                     {"User-Agent", "x"},
+                                     {"X-Forwarded-For", "x"},
+                                     {"x-ms-retrypolicy", "x"},
+                                     {"If-Match", "*"},
+                                     {"Sec-Fetch-Mode", "x"},
+                                     {"Connection", "close"},
+                                     {"traceparent", "x"},
+                                     {"Priority", "High"},
+                                     {"X-Custom", "1"}};
     const struct amqp_app_prop *app;
     size_t n;
     ck_assert_int_eq(brokerprops_custom(h, SB_ARRAY_LEN(h), arena, &app, &n, &err), SB_OK);
     ck_assert_uint_eq(n, 2);
     ck_assert_str_eq(app[0].name, "Priority");
-    ck_assert(!brokerprops_showable("Location") && !brokerprops_showable("a b") && !brokerprops_showable("") && !brokerprops_showable("a:b"));
+    ck_assert(!brokerprops_showable("Location") && !brokerprops_showable("a b") &&
+              !brokerprops_showable("") && !brokerprops_showable("a:b"));
     ck_assert(brokerprops_showable("Priority"));
 }
 END_TEST
@@ -192,20 +221,30 @@ END_TEST
 /* The recorded text, member for member. */
 START_TEST(test_brokerprops__written_as_recorded)
 {
-    struct broker_delivery d = {.seq = 1, .delivery_count = 1, .enqueued_ms = INT64_C(1435697481000), .locked_until_ms = INT64_C(1435697542000),
-                                .ttl_ms = TIME_FOREVER_MS, .lock_token = "b0b3c9f6-0d60-45a4-82d5-12e932443169"};
+    struct broker_delivery d = {.seq = 1,
+                                .delivery_count = 1,
+                                .enqueued_ms = INT64_C(1435697481000),
+                                .locked_until_ms = INT64_C(1435697542000),
+                                .ttl_ms = TIME_FOREVER_MS,
+                                .lock_token = "b0b3c9f6-0d60-45a4-82d5-12e932443169"};
     const struct amqp_props props = {.message_id = "f7d9824c13af47ae9a3d9beaa3b22644"};
     brokerprops_write(&buf, &d, &props);
-    ck_assert_str_eq(buf_str(&buf), "{\"DeliveryCount\":1,\"EnqueuedSequenceNumber\":0,\"EnqueuedTimeUtc\":\"Tue, 30 Jun 2015 20:51:21 GMT\","
-                                    "\"LockToken\":\"b0b3c9f6-0d60-45a4-82d5-12e932443169\",\"LockedUntilUtc\":\"Tue, 30 Jun 2015 20:52:22 GMT\","
-                                    "\"MessageId\":\"f7d9824c13af47ae9a3d9beaa3b22644\",\"SequenceNumber\":1,\"State\":\"Active\","
-                                    "\"TimeToLive\":922337203685.47754}");
+    ck_assert_str_eq(
+        buf_str(&buf),
+        "{\"DeliveryCount\":1,\"EnqueuedSequenceNumber\":0,\"EnqueuedTimeUtc\":\"Tue, 30 Jun 2015 20:51:21 "
+        "GMT\","
+        "\"LockToken\":\"b0b3c9f6-0d60-45a4-82d5-12e932443169\",\"LockedUntilUtc\":\"Tue, 30 Jun 2015 "
+        "20:52:22 GMT\","
+        "\"MessageId\":\"f7d9824c13af47ae9a3d9beaa3b22644\",\"SequenceNumber\":1,\"State\":\"Active\","
+        "\"TimeToLive\":922337203685.47754}");
     buf_clear(&buf);
     d.lock_token[0] = '\0';
     d.ttl_ms = 40000;
     brokerprops_write(&buf, &d, &(struct amqp_props){.subject = "a\"\n\xc3\xb6", .session_id = "s"});
-    ck_assert_str_eq(buf_str(&buf), "{\"DeliveryCount\":1,\"EnqueuedSequenceNumber\":0,\"EnqueuedTimeUtc\":\"Tue, 30 Jun 2015 20:51:21 GMT\","
-                                    "\"Label\":\"a\\\"\\u000a\\u00f6\",\"SequenceNumber\":1,\"SessionId\":\"s\",\"State\":\"Active\",\"TimeToLive\":40}");
+    ck_assert_str_eq(buf_str(&buf), "{\"DeliveryCount\":1,\"EnqueuedSequenceNumber\":0,\"EnqueuedTimeUtc\":"
+                                    "\"Tue, 30 Jun 2015 20:51:21 GMT\","
+                                    "\"Label\":\"a\\\"\\u000a\\u00f6\",\"SequenceNumber\":1,\"SessionId\":"
+                                    "\"s\",\"State\":\"Active\",\"TimeToLive\":40}");
 }
 END_TEST
 

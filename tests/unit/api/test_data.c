@@ -53,9 +53,19 @@ static void pass(int64_t ms)
 
 START_TEST(test_data__send_peek_lock_complete)
 {
-    static const char *const headers[] = {"Content-Type", "text/plain; charset=utf-8", "BrokerProperties",
-                                          "{\"Label\":\"M1\",\"MessageId\":\"m-1\",\"TimeToLive\":40}", "number", "42", "floating", "3.14", "active",
-                                          "true", "hello", "\"world\"", NULL};
+    static const char *const headers[] = {"Content-Type",
+                                          "text/plain; charset=utf-8",
+                                          "BrokerProperties",
+                                          "{\"Label\":\"M1\",\"MessageId\":\"m-1\",\"TimeToLive\":40}",
+                                          "number",
+                                          "42",
+                                          "floating",
+                                          "3.14",
+                                          "active",
+                                          "true",
+                                          "hello",
+                                          "\"world\"",
+                                          NULL};
     ck_assert_int_eq(ask("POST", "/q/messages", headers, "hello world"), 201);
     ck_assert_str_eq(body(), "");
     ck_assert_str_eq(last->reply.content_type, "application/xml; charset=utf-8");
@@ -82,7 +92,8 @@ START_TEST(test_data__send_peek_lock_complete)
     ck_assert_int_eq(ask("DELETE", url, NULL, NULL), 200);
     ck_assert_str_eq(body(), "");
     ck_assert_int_eq(ask("DELETE", url, NULL, NULL), 404);
-    ck_assert_ptr_nonnull(strstr(body(), "<Code>404</Code><Detail>No message was found with the specified MessageId or LockToken."));
+    ck_assert_ptr_nonnull(strstr(
+        body(), "<Code>404</Code><Detail>No message was found with the specified MessageId or LockToken."));
 }
 END_TEST
 
@@ -115,7 +126,8 @@ START_TEST(test_data__unlock_renew_and_dead_letter)
     ck_assert_int_eq(post("/q/messages/head?timeout=0", NULL), 204);
     url = lock("/q/$deadletterqueue/messages/head?timeout=0");
     ck_assert_str_eq(header_of("DeadLetterReason"), "\"MaxDeliveryCountExceeded\"");
-    ck_assert_str_eq(header_of("DeadLetterErrorDescription"), "\"Message could not be consumed after 2 delivery attempts.\"");
+    ck_assert_str_eq(header_of("DeadLetterErrorDescription"),
+                     "\"Message could not be consumed after 2 delivery attempts.\"");
     ck_assert_ptr_nonnull(strstr(url, "/q/$deadletterqueue/messages/1/"));
     ck_assert_int_eq(ask("DELETE", url, NULL, NULL), 200);
     ck_assert_int_eq(ask("DELETE", "/q/$DeadLetterQueue/messages/head?timeout=0", NULL, NULL), 204);
@@ -125,10 +137,12 @@ END_TEST
 START_TEST(test_data__batch)
 {
     static const char *const headers[] = {"Content-Type", "application/vnd.microsoft.servicebus.json", NULL};
-    ck_assert_int_eq(ask("POST", "/q/messages", headers,
-                         "[{\"Body\":\"This is a message\",\"BrokerProperties\":{\"Label\":\"M1\",\"TimeToLiveTimeSpan\":\"0.00:00:40\"},"
-                         "\"UserProperties\":{\"Priority\":\"Low\",\"n\":7}},{\"Body\":\"second\"},{}]"),
-                     201);
+    ck_assert_int_eq(
+        ask("POST", "/q/messages", headers,
+            "[{\"Body\":\"This is a "
+            "message\",\"BrokerProperties\":{\"Label\":\"M1\",\"TimeToLiveTimeSpan\":\"0.00:00:40\"},"
+            "\"UserProperties\":{\"Priority\":\"Low\",\"n\":7}},{\"Body\":\"second\"},{}]"),
+        201);
     ck_assert_int_eq(ask("DELETE", "/q/messages/head?timeout=0", NULL, NULL), 200);
     ck_assert_str_eq(body(), "This is a message");
     ck_assert_str_eq(header_of("Priority"), "\"Low\"");
@@ -142,13 +156,23 @@ START_TEST(test_data__batch)
 END_TEST
 
 static const char *const bad_batches[] = {
-    "", "x", "{}", "[]", "[1]", "[{\"Body\":5}]", "[{\"Body\":\"a\",\"BrokerProperties\":[]}]", "[{\"Body\":\"a\",\"UserProperties\":5}]",
-    "[{\"Body\":\"a\"},{\"Body\":\"b\",\"BrokerProperties\":{\"TimeToLive\":0}}]", "[{\"Body\":\"a\\u0000b\"}]", "[{\"Body\":\"a\"}] x",
+    "",
+    "x",
+    "{}",
+    "[]",
+    "[1]",
+    "[{\"Body\":5}]",
+    "[{\"Body\":\"a\",\"BrokerProperties\":[]}]",
+    "[{\"Body\":\"a\",\"UserProperties\":5}]",
+    "[{\"Body\":\"a\"},{\"Body\":\"b\",\"BrokerProperties\":{\"TimeToLive\":0}}]",
+    "[{\"Body\":\"a\\u0000b\"}]",
+    "[{\"Body\":\"a\"}] x",
 };
 
 START_TEST(test_data__batches_that_are_none)
 {
-    static const char *const headers[] = {"Content-Type", "application/vnd.microsoft.servicebus.json; charset=utf-8", NULL};
+    static const char *const headers[] = {"Content-Type",
+                                          "application/vnd.microsoft.servicebus.json; charset=utf-8", NULL};
     ck_assert_int_eq(ask("POST", "/q/messages", headers, bad_batches[_i]), 400);
     ck_assert_int_eq(ask("DELETE", "/q/messages/head?timeout=0", NULL, NULL), 204); /* none of it was sent */
 }
@@ -189,7 +213,8 @@ START_TEST(test_data__too_large)
     size_t n = (1u << 20) + 1;
     char *big = malloc(n);
     memset(big, 'x', n);
-    ck_assert_int_eq(ask_end(ask_new(BUS, "POST", "/q/messages", NULL, big, 1u << 20)), 403); /* with its properties it is above 1 MB */
+    ck_assert_int_eq(ask_end(ask_new(BUS, "POST", "/q/messages", NULL, big, 1u << 20)),
+                     403); /* with its properties it is above 1 MB */
     ck_assert_int_eq(ask_end(ask_new(BUS, "POST", "/q/messages", NULL, big, (1u << 20) - 1000)), 201);
     ck_assert_int_eq(ask("DELETE", "/q/messages/head?timeout=0", NULL, NULL), 200);
     ck_assert_uint_eq(last->reply.body.n, (1u << 20) - 1000);
@@ -222,7 +247,8 @@ END_TEST
 
 START_TEST(test_data__scheduled)
 {
-    static const char *const headers[] = {"BrokerProperties", "{\"ScheduledEnqueueTimeUtc\":\"Tue, 14 Nov 2023 22:14:20 GMT\"}", NULL};
+    static const char *const headers[] = {
+        "BrokerProperties", "{\"ScheduledEnqueueTimeUtc\":\"Tue, 14 Nov 2023 22:14:20 GMT\"}", NULL};
     ck_assert_int_eq(ask("POST", "/q/messages", headers, "later"), 201);
     ck_assert_int_eq(ask("DELETE", "/q/messages/head?timeout=0", NULL, NULL), 204);
     pass(60000);

@@ -1,4 +1,5 @@
-/* test_sas.c: who may use the data plane: signatures, rules of queues, bearer tokens with and without roles. */
+/* test_sas.c: who may use the data plane: signatures, rules of queues, bearer tokens with and without roles.
+ */
 #include <stdio.h>
 #include "api/sas.h"
 #include "tests/unit/api/data_fixture.h"
@@ -58,7 +59,8 @@ static int get(const char *url)
 START_TEST(test_sas__what_a_signature_is_good_for)
 {
     struct sb_arena *a = arena_new(1 << 20);
-    struct auth_rule root = rule_of(NULL, "RootManageSharedAccessKey", 0, a), send = rule_of("q", "sender", RIGHT_SEND, a);
+    struct auth_rule root = rule_of(NULL, "RootManageSharedAccessKey", 0, a),
+                     send = rule_of("q", "sender", RIGHT_SEND, a);
     ck_assert_int_eq(get("/q/messages/head?timeout=0"), 204);
     make_sas("sb://contoso-sb1.servicebus.windows.net/q", root.name, root.secondary, later());
     ck_assert_int_eq(get("/q/messages/head?timeout=0"), 204); /* secondary key, real name, path */
@@ -85,8 +87,15 @@ START_TEST(test_sas__refusals_in_xml)
     sas[0] = '\0';
     ck_assert_int_eq(get("/q/messages/head"), 401);
     const char *body = buf_str(&last->reply.body);
-    ck_assert_msg(strncmp(body, "<Error><Code>401</Code><Detail>MissingToken: The authorization header wasn't found. TrackingId:", 90) == 0, "%s", body);
-    ck_assert_msg(strstr(body, ", SystemTracker:contoso-sb1.servicebus.localhost:q, Timestamp:2023-11-14T22:13:20</Detail></Error>") != NULL, "%s", body);
+    ck_assert_msg(
+        strncmp(
+            body,
+            "<Error><Code>401</Code><Detail>MissingToken: The authorization header wasn't found. TrackingId:",
+            90) == 0,
+        "%s", body);
+    ck_assert_msg(strstr(body, ", SystemTracker:contoso-sb1.servicebus.localhost:q, "
+                               "Timestamp:2023-11-14T22:13:20</Detail></Error>") != NULL,
+                  "%s", body);
     ck_assert_str_eq(header_of("Server"), "Microsoft-HTTPAPI/2.0");
     snprintf(sas, sizeof sas, "Basic eDp5");
     ck_assert_int_eq(get("/q/messages/head"), 401);
@@ -98,7 +107,9 @@ END_TEST
 
 START_TEST(test_sas__no_such_namespace)
 {
-    ck_assert_int_eq(ask_end(ask_new("nobody.servicebus.localhost:8443", "DELETE", "/q/messages/head", NULL, NULL, 0)), 404);
+    ck_assert_int_eq(
+        ask_end(ask_new("nobody.servicebus.localhost:8443", "DELETE", "/q/messages/head", NULL, NULL, 0)),
+        404);
 }
 END_TEST
 
@@ -107,8 +118,17 @@ START_TEST(test_sas__local_auth_can_be_disabled)
     struct sb_arena *a = arena_new(1 << 20);
     struct ns_view v;
     bool created;
-    const struct ns_spec s = {.sub = ENGINE_SUBSCRIPTION, .group = "g", .name = NS, .location = "westus", .sku = "Premium", .capacity = -1,
-                              .partitions = -1, .disable_local_auth = 1, .zone_redundant = -1, .public_access = -1, .infra = -1};
+    const struct ns_spec s = {.sub = ENGINE_SUBSCRIPTION,
+                              .group = "g",
+                              .name = NS,
+                              .location = "westus",
+                              .sku = "Premium",
+                              .capacity = -1,
+                              .partitions = -1,
+                              .disable_local_auth = 1,
+                              .zone_redundant = -1,
+                              .public_access = -1,
+                              .infra = -1};
     ck_assert_msg(ns_put(e, &s, a, &v, &created, &err) == SB_OK, "%s", err.detail);
     ck_assert_int_eq(get("/q/messages/head?timeout=0"), 401);
     ck_assert_ptr_nonnull(strstr(buf_str(&last->reply.body), "LocalAuthDisabled"));
@@ -148,7 +168,8 @@ static void assign(const char *role, const char *tail)
 START_TEST(test_sas__a_bearer_token_needs_a_role)
 {
     as_client("https://servicebus.azure.net/");
-    ck_assert_int_eq(ask("POST", "/q/messages", NULL, "x"), 401); /* Owner of the subscription: no data actions */
+    ck_assert_int_eq(ask("POST", "/q/messages", NULL, "x"),
+                     401); /* Owner of the subscription: no data actions */
     assign("Azure Service Bus Data Sender", NS "/queues/q");
     ck_assert_int_eq(ask("POST", "/q/messages", NULL, "x"), 201);
     ck_assert_int_eq(get("/q/messages/head?timeout=0"), 401);

@@ -324,6 +324,8 @@ START_TEST(test_arm_vault__delete_recover_purge)
         "20Z\"}}");
     ck_status(arm("GET", SUB "/providers/Microsoft.KeyVault/deletedVaults" ARM_VER, NULL), 200);
     ck_assert_uint_eq(json_size(json_get(answer, "value")), 1);
+    ck_status(arm("GET", SUB "/providers/Microsoft.KeyVault/deletedManagedHSMs" ARM_VER, NULL), 200);
+    ck_assert_str_eq(body_text(), "{\"value\":[]}");
     arm("PUT", VAULT ARM_VER, BODY(""));
     ck_code(409, "ConflictError");
     key("GET", "/keys" VER, NULL);

@@ -1,4 +1,5 @@
-/* broker_fixture.h: queues in a plain Premium namespace, and message operations that wait for their answer. */
+/* broker_fixture.h: queues in a plain Premium namespace, and message operations that wait for their answer.
+ */
 #ifndef SB_BROKER_FIXTURE_H
 #define SB_BROKER_FIXTURE_H
 
@@ -14,9 +15,21 @@
 /* A spec with nothing sent. */
 static inline struct queue_spec q_spec(const char *name)
 {
-    return (struct queue_spec){.ns = NS, .name = name, .lock_ms = -1, .ttl_ms = -1, .dup_window_ms = -1, .idle_ms = -1, .max_mb = -1,
-                               .max_message_kb = -1, .max_delivery = -1, .dup = -1, .session = -1, .dead_letter_expired = -1,
-                               .batched = -1, .partitioning = -1, .express = -1};
+    return (struct queue_spec){.ns = NS,
+                               .name = name,
+                               .lock_ms = -1,
+                               .ttl_ms = -1,
+                               .dup_window_ms = -1,
+                               .idle_ms = -1,
+                               .max_mb = -1,
+                               .max_message_kb = -1,
+                               .max_delivery = -1,
+                               .dup = -1,
+                               .session = -1,
+                               .dead_letter_expired = -1,
+                               .batched = -1,
+                               .partitioning = -1,
+                               .express = -1};
 }
 
 static struct queue q_view;
@@ -92,7 +105,9 @@ static inline void task_message(struct task *t, const char *text, const struct a
         m.props = *props;
     buf_init(&t->b[i], 4 << 20);
     ck_assert_int_eq(amqpmsg_encode(&m, &t->b[i], &err), SB_OK);
-    t->m[i] = (struct broker_message){.sections = {t->b[i].p, t->b[i].n}, .message_id = m.props.message_id, .session_id = m.props.session_id,
+    t->m[i] = (struct broker_message){.sections = {t->b[i].p, t->b[i].n},
+                                      .message_id = m.props.message_id,
+                                      .session_id = m.props.session_id,
                                       .ttl_ms = -1};
     t->op.messages = t->m;
 }
@@ -158,7 +173,8 @@ static inline enum sb_err task_run(struct task *t)
 
 /* ---- in short ---- */
 
-static inline enum sb_err send_with(const char *path, const char *text, const struct amqp_props *props, int64_t ttl, int64_t scheduled)
+static inline enum sb_err send_with(const char *path, const char *text, const struct amqp_props *props,
+                                    int64_t ttl, int64_t scheduled)
 {
     struct task *t = task_new(BROKER_SEND, path);
     task_message(t, text, props);

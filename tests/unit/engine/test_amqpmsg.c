@@ -38,10 +38,19 @@ START_TEST(test_amqpmsg__all_there_and_back)
         {"when", {.kind = AMQP_TIMESTAMP, .i = 1323820800000}},
         {"nothing", {.kind = AMQP_NULL}},
     };
-    const struct amqp_message in = {.props = {.message_id = "m", .to = "t", .subject = "s", .reply_to = "r", .correlation_id = "c",
-                                              .content_type = "text/plain", .session_id = "g", .reply_to_session_id = "rg",
-                                              .partition_key = "p", .via_partition_key = "v"},
-                                    .app = app, .app_n = SB_ARRAY_LEN(app), .body = {(const uint8_t *)"a\0b", 3}};
+    const struct amqp_message in = {.props = {.message_id = "m",
+                                              .to = "t",
+                                              .subject = "s",
+                                              .reply_to = "r",
+                                              .correlation_id = "c",
+                                              .content_type = "text/plain",
+                                              .session_id = "g",
+                                              .reply_to_session_id = "rg",
+                                              .partition_key = "p",
+                                              .via_partition_key = "v"},
+                                    .app = app,
+                                    .app_n = SB_ARRAY_LEN(app),
+                                    .body = {(const uint8_t *)"a\0b", 3}};
     ck_assert_int_eq(amqpmsg_encode(&in, &buf, &err), SB_OK);
     struct amqp_message m = decode(buf.p, buf.n);
     ck_assert_str_eq(m.props.message_id, "m");
@@ -97,17 +106,20 @@ START_TEST(test_amqpmsg__body_sizes)
 }
 END_TEST
 
-/* What an AMQP client may send: small encodings, sections that we do not know, ids of other types, two data sections. */
+/* What an AMQP client may send: small encodings, sections that we do not know, ids of other types, two data
+ * sections. */
 START_TEST(test_amqpmsg__foreign_encodings)
 {
     static const uint8_t wire[] = {
-        0x00, 0x53, 0x70, 0xc0, 0x02, 0x01, 0x42,                                     /* header: durable false */
-        0x00, 0x80, 0, 0, 0, 0, 0, 0, 0, 0x72, 0xc1, 0x01, 0x00,                      /* annotations: full descriptor, empty */
-        0x00, 0x53, 0x73, 0xc0, 0x08, 0x04, 0x53, 0x07, 0xa0, 0x01, 0xff, 0x40, 0x40, /* message-id 7, user-id */
-        0x00, 0x53, 0x74, 0xc1, 0x0a, 0x04, 0xa1, 0x01, 'a', 0x54, 0xff, 0xa1, 0x01, 'b', 0x45, /* a: -1, b: a list */
-        0x00, 0x53, 0x75, 0xa0, 0x02, 'h', 'e',
-        0x00, 0x53, 0x75, 0xb0, 0, 0, 0, 0x03, 'l', 'l', 'o',
-        0x00, 0x53, 0x78, 0xc1, 0x01, 0x00,
+        0x00, 0x53, 0x70, 0xc0, 0x02, 0x01, 0x42, /* header: durable false */
+        0x00, 0x80, 0,    0,    0,    0,    0,    0,    0,    0x72, 0xc1, 0x01, 0x00, /* annotations: full
+                                                                                         descriptor, empty */
+        0x00, 0x53, 0x73, 0xc0, 0x08, 0x04, 0x53, 0x07, 0xa0, 0x01, 0xff, 0x40, 0x40, /* message-id 7, user-id
+                                                                                       */
+        0x00, 0x53, 0x74, 0xc1, 0x0a, 0x04, 0xa1, 0x01, 'a',  0x54, 0xff, 0xa1, 0x01, 'b', 0x45, /* a: -1, b:
+                                                                                                    a list */
+        0x00, 0x53, 0x75, 0xa0, 0x02, 'h',  'e',  0x00, 0x53, 0x75, 0xb0, 0,    0,    0,   0x03, 'l',
+        'l',  'o',  0x00, 0x53, 0x78, 0xc1, 0x01, 0x00,
     };
     struct amqp_message m = decode(wire, sizeof wire);
     ck_assert_str_eq(m.props.message_id, "7");
@@ -123,7 +135,8 @@ END_TEST
 START_TEST(test_amqpmsg__value_bodies)
 {
     static const uint8_t text[] = {0x00, 0x53, 0x77, 0xa1, 0x02, 'h', 'i'};
-    static const uint8_t uuid_id[] = {0x00, 0x53, 0x73, 0xc0, 0x12, 0x01, 0x98, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    static const uint8_t uuid_id[] = {0x00, 0x53, 0x73, 0xc0, 0x12, 0x01, 0x98, 0,  1,  2,  3, 4,
+                                      5,    6,    7,    8,    9,    10,   11,   12, 13, 14, 15};
     struct amqp_message m = decode(text, sizeof text);
     ck_assert_mem_eq(m.body.p, "hi", 2);
     m = decode(uuid_id, sizeof uuid_id);
@@ -145,14 +158,19 @@ static const struct {
     {"data that is no binary", {0x00, 0x53, 0x75, 0xa1, 0x00}, 5},
     {"trailing byte", {0x00, 0x53, 0x75, 0xa0, 0x00, 0x00}, 6},
     {"properties not a list", {0x00, 0x53, 0x73, 0xc1, 0x01, 0x00}, 6},
-    {"more properties than there are", {0x00, 0x53, 0x73, 0xc0, 0x0f, 0x0e, 0x40, 0x40, 0x40, 0x40, 0x40, 0x40, 0x40, 0x40, 0x40, 0x40, 0x40, 0x40, 0x40, 0x40}, 20},
+    {"more properties than there are",
+     {0x00, 0x53, 0x73, 0xc0, 0x0f, 0x0e, 0x40, 0x40, 0x40, 0x40,
+      0x40, 0x40, 0x40, 0x40, 0x40, 0x40, 0x40, 0x40, 0x40, 0x40},
+     20},
     {"count beyond the items", {0x00, 0x53, 0x73, 0xc0, 0x02, 0x02, 0x40}, 7},
     {"items beyond the count", {0x00, 0x53, 0x73, 0xc0, 0x03, 0x01, 0x40, 0x40}, 8},
     {"odd map", {0x00, 0x53, 0x74, 0xc1, 0x04, 0x01, 0xa1, 0x01, 'a'}, 9},
     {"map count that lies", {0x00, 0x53, 0x74, 0xd1, 0, 0, 0, 4, 0xff, 0xff, 0xff, 0xfe}, 12},
     {"text that is not UTF-8", {0x00, 0x53, 0x73, 0xc0, 0x04, 0x01, 0xa1, 0x01, 0xff}, 9},
     {"text with NUL", {0x00, 0x53, 0x73, 0xc0, 0x05, 0x01, 0xa1, 0x02, 'a', 0x00}, 10},
-    {"descriptors without end", {0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00}, 14},
+    {"descriptors without end",
+     {0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00},
+     14},
     {"a described section value", {0x00, 0x53, 0x75, 0x00, 0x53, 0x01, 0xa0, 0x00}, 8},
     {"reserved code", {0x00, 0x53, 0x75, 0x30}, 4},
 };
@@ -160,16 +178,21 @@ static const struct {
 START_TEST(test_amqpmsg__what_is_no_message)
 {
     struct amqp_message m = {0};
-    ck_assert_msg(amqpmsg_decode((struct sb_blob){bad[_i].p, bad[_i].n}, arena, &m, &err) == SB_EINVAL, "%s", bad[_i].what);
+    ck_assert_msg(amqpmsg_decode((struct sb_blob){bad[_i].p, bad[_i].n}, arena, &m, &err) == SB_EINVAL, "%s",
+                  bad[_i].what);
     ck_assert_ptr_null(m.props.message_id);
 }
 END_TEST
 
-/* Every prefix and every changed byte of a real message is read or refused, within its bounds (under the sanitizers). */
+/* Every prefix and every changed byte of a real message is read or refused, within its bounds (under the
+ * sanitizers). */
 START_TEST(test_amqpmsg__cut_and_changed)
 {
-    static const struct amqp_app_prop app[] = {{"k", {.kind = AMQP_STRING, .s = "v"}}, {"n", {.kind = AMQP_LONG, .i = 5}}};
-    const struct amqp_message in = {.props = {.message_id = "id", .session_id = "s", .partition_key = "p"}, .app = app, .app_n = 2,
+    static const struct amqp_app_prop app[] = {{"k", {.kind = AMQP_STRING, .s = "v"}},
+                                               {"n", {.kind = AMQP_LONG, .i = 5}}};
+    const struct amqp_message in = {.props = {.message_id = "id", .session_id = "s", .partition_key = "p"},
+                                    .app = app,
+                                    .app_n = 2,
                                     .body = {(const uint8_t *)"body", 4}};
     struct amqp_message m;
     ck_assert_int_eq(amqpmsg_encode(&in, &buf, &err), SB_OK);

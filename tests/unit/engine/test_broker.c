@@ -1,4 +1,5 @@
-/* test_broker.c: sending, receiving, settling, waiting; what is refused; what damage does; that counters tell the truth. */
+/* test_broker.c: sending, receiving, settling, waiting; what is refused; what damage does; that counters tell
+ * the truth. */
 #include "tests/unit/engine/broker_fixture.h"
 
 /* ---- there and back ---- */
@@ -98,7 +99,7 @@ START_TEST(test_broker__restart_keeps_all)
     ck_assert_str_eq(eat("q"), "c");
     send("q", "d");
     ck_assert_str_eq(eat("q"), "d");
-    ck_assert_int_eq(got.seq, 4); /* numbers are never used again */
+    ck_assert_int_eq(got.seq, 4);                                 /* numbers are never used again */
     ck_assert_int_eq(finish_as("q", BROKER_COMPLETE, &a), SB_OK); /* the lock survived */
     ck_counts("q", 0, 0, 0);
     world_down();
@@ -291,7 +292,8 @@ static const char *waited(struct task *t)
 
 START_TEST(test_broker__waiters_are_served_in_turn)
 {
-    struct task *first = waiting("q", MINUTE), *second = waiting("q", MINUTE), *dead = waiting("q/$DeadLetterQueue", MINUTE);
+    struct task *first = waiting("q", MINUTE), *second = waiting("q", MINUTE),
+                *dead = waiting("q/$DeadLetterQueue", MINUTE);
     send("q", "a");
     ck_assert_str_eq(waited(first), "a");
     ck_assert_int_eq(finish_as("q", BROKER_UNLOCK, &got), SB_OK);
@@ -425,7 +427,8 @@ START_TEST(test_broker__a_damaged_row_is_kept_and_in_nobodys_way)
 {
     send("q", "a");
     send("q", "b");
-    sql("UPDATE message SET blob=CAST(substr(blob,1,length(blob)-1)||iif(substr(blob,-1)=x'00',x'01',x'00') AS BLOB) WHERE id&0xffffffffff=1");
+    sql("UPDATE message SET blob=CAST(substr(blob,1,length(blob)-1)||iif(substr(blob,-1)=x'00',x'01',x'00') "
+        "AS BLOB) WHERE id&0xffffffffff=1");
     ck_assert_str_eq(eat("q"), "!SB_ETAMPER");
     ck_assert_str_eq(eat("q"), "b");
     ck_assert_str_eq(eat("q"), "");

@@ -1,4 +1,5 @@
-/* test_broker_due.c: what time does to messages: locks that end, expiry, scheduled messages, idle queues; forwarding; duplicates. */
+/* test_broker_due.c: what time does to messages: locks that end, expiry, scheduled messages, idle queues;
+ * forwarding; duplicates. */
 #include "tests/unit/engine/broker_fixture.h"
 
 /* What an advance told of, as "kind kind …". */
@@ -164,7 +165,8 @@ START_TEST(test_due__a_damaged_scheduled_message_stops_nothing)
 {
     ck_assert_int_eq(send_with("q", "one", NULL, -1, START + MINUTE), SB_OK);
     ck_assert_int_eq(send_with("q", "two", NULL, -1, START + MINUTE), SB_OK);
-    sql("UPDATE message SET blob=CAST(substr(blob,1,30)||x'ff'||substr(blob,32) AS BLOB) WHERE id&0xffffffffff=1");
+    sql("UPDATE message SET blob=CAST(substr(blob,1,30)||x'ff'||substr(blob,32) AS BLOB) WHERE "
+        "id&0xffffffffff=1");
     pass(MINUTE);
     ck_assert_str_eq(eat("q"), "two");
     ck_assert_str_eq(eat("q"), "");
@@ -176,9 +178,9 @@ START_TEST(test_due__everything_in_the_order_of_its_time)
 {
     q_put(with_ttl("t", 30000, false));
     send("q", "a");
-    ck_assert_str_eq(lock("q"), "a");                                          /* ends at 60 s */
-    send("t", "b");                                                            /* expires at 30 s */
-    ck_assert_int_eq(send_with("q", "c", NULL, -1, START + 45000), SB_OK);     /* active at 45 s */
+    ck_assert_str_eq(lock("q"), "a");                                      /* ends at 60 s */
+    send("t", "b");                                                        /* expires at 30 s */
+    ck_assert_int_eq(send_with("q", "c", NULL, -1, START + 45000), SB_OK); /* active at 45 s */
     ck_assert_str_eq(told(2 * MINUTE), "messageExpired messageActivated lockExpired");
 }
 END_TEST
@@ -194,8 +196,12 @@ START_TEST(test_due__what_fell_due_while_down_runs_before_serving)
     q_put(with_ttl("t", MINUTE, true));
     send("t", "a");
     world_down();
-    const struct engine_config cfg = {.data_dir = dir, .clock_manual = true, .start_ms = START, .poll_interval_ms = INTERVAL,
-                                      .clients = fixture_clients, .clients_n = 1};
+    const struct engine_config cfg = {.data_dir = dir,
+                                      .clock_manual = true,
+                                      .start_ms = START,
+                                      .poll_interval_ms = INTERVAL,
+                                      .clients = fixture_clients,
+                                      .clients_n = 1};
     ck_assert_int_eq(engine_open(&cfg, NULL, &e, &err), SB_OK);
     arena = arena_new(64u << 20);
     ck_assert_int_eq(broker_next_due(e), START + MINUTE);
@@ -290,7 +296,7 @@ START_TEST(test_due__duplicates_are_dropped_within_the_window)
     ck_counts("dup", 2, 0, 0);
     ck_assert_str_eq(eat("dup"), "a");
     ck_assert_str_eq(eat("dup"), "c");
-    ck_assert_int_eq(got.seq, 2); /* a duplicate takes no number */
+    ck_assert_int_eq(got.seq, 2);                                /* a duplicate takes no number */
     ck_assert_int_eq(send_with("dup", "d", &one, -1, 0), SB_OK); /* remembered though it is consumed */
     ck_assert_str_eq(eat("dup"), "");
     pass(MINUTE);
@@ -359,7 +365,8 @@ START_TEST(test_due__scheduled_messages_are_forwarded_when_active)
     pass(1000);
     ck_counts("from", 0, 0, 0);
     ck_counts("sess", 1, 0, 0);
-    ck_assert_int_eq(sql("SELECT length(session) FROM message"), 32); /* sealed and looked up under its new queue */
+    ck_assert_int_eq(sql("SELECT length(session) FROM message"),
+                     32); /* sealed and looked up under its new queue */
     ck_assert_int_eq(send_with("from", "b", NULL, -1, 0), SB_OK);
     ck_assert_str_eq(eat("from/$DeadLetterQueue"), "b");
     ck_assert_str_eq(got.dl_reason, "Session ID is null.");

@@ -1,4 +1,5 @@
-/* test_broker_queue.c: queues as ARM sees them: defaults, limits and their sentences, what cannot change, lists. */
+/* test_broker_queue.c: queues as ARM sees them: defaults, limits and their sentences, what cannot change,
+ * lists. */
 #include <stddef.h>
 #include "tests/unit/engine/broker_fixture.h"
 
@@ -47,7 +48,8 @@ START_TEST(test_queue__a_put_changes_what_it_names)
 }
 END_TEST
 
-/* One member set to a wrong value each: a number (64 bits wide, but for the count of deliveries) or a text. */
+/* One member set to a wrong value each: a number (64 bits wide, but for the count of deliveries) or a text.
+ */
 #define AT(member) offsetof(struct queue_spec, member)
 static const struct {
     const char *name;
@@ -56,7 +58,8 @@ static const struct {
     size_t text_at;
     const char *text, *detail;
 } wrong[] = {
-    {"w", AT(lock_ms), 300001, 0, NULL, "SubCode=40000. The supplied lock time exceeds the allowed maximum of '5' minutes."},
+    {"w", AT(lock_ms), 300001, 0, NULL,
+     "SubCode=40000. The supplied lock time exceeds the allowed maximum of '5' minutes."},
     {"w", AT(lock_ms), 25 * DAY, 0, NULL, "Actual value was 25.00:00:00."},
     {"w", AT(lock_ms), 0, 0, NULL, "LockDuration"},
     {"w", AT(ttl_ms), 0, 0, NULL, "DefaultMessageTimeToLive"},
@@ -66,13 +69,16 @@ static const struct {
     {"w", AT(max_delivery), 0, 0, NULL, "MaxDeliveryCount"},
     {"w", AT(max_delivery), 2001, 0, NULL, "MaxDeliveryCount"},
     {"w", AT(max_mb), 1000, 0, NULL,
-     "The specified value 1000 is invalid. The property 'MaxSizeInMegabytes', must be one of the following values: 1024;"},
+     "The specified value 1000 is invalid. The property 'MaxSizeInMegabytes', must be one of the following "
+     "values: 1024;"},
     {"w", AT(max_message_kb), 256, 0, NULL,
-     "The property value for 'MaxMessageSizeInKilobytes' must be between 1024 and 102400 when the namespace 'contoso-sb1' is using "
+     "The property value for 'MaxMessageSizeInKilobytes' must be between 1024 and 102400 when the namespace "
+     "'contoso-sb1' is using "
      "'Premium' tier."},
     {"w", AT(max_message_kb), 102401, 0, NULL, "MaxMessageSizeInKilobytes"},
     {"w", 0, 0, AT(status), "Asleep", "Status"},
-    {"w", 0, 0, AT(forward_to), "nowhere", "SubCode=40400. The auto forwarding destination entity doesn't exist."},
+    {"w", 0, 0, AT(forward_to), "nowhere",
+     "SubCode=40400. The auto forwarding destination entity doesn't exist."},
     {"w", 0, 0, AT(forward_dlq), "nowhere", "SubCode=40400."},
     {"w", 0, 0, AT(forward_to), "W", "to itself"},
     {"a b", 0, 0, 0, NULL, "contains character(s) that is not allowed by Service Bus."},
@@ -107,7 +113,8 @@ START_TEST(test_queue__what_cannot_change)
     s.dup = 1;
     s.max_delivery = 3;
     ck_assert_int_eq(q_try(&s), SB_EENTITY);
-    ck_detail("The value for the RequiresDuplicateDetection property of an existing Queue cannot be changed.");
+    ck_detail(
+        "The value for the RequiresDuplicateDetection property of an existing Queue cannot be changed.");
     s = q_spec("q");
     s.session = 1;
     ck_assert_int_eq(q_try(&s), SB_EENTITY);
@@ -169,7 +176,8 @@ START_TEST(test_queue__basic_tier)
     s.session = 1;
     s.name = "c";
     ck_assert_int_eq(q_try(&s), SB_EENTITY);
-    ck_detail("The property 'RequiresSession' can't be set when creating a Queue because the namespace 'other-ns' is using the 'Basic' Tier.");
+    ck_detail("The property 'RequiresSession' can't be set when creating a Queue because the namespace "
+              "'other-ns' is using the 'Basic' Tier.");
 }
 END_TEST
 
@@ -250,8 +258,12 @@ START_TEST(test_queue__paths_with_the_dead_letter_queue)
     static const struct {
         const char *path, *left;
         bool cut;
-    } cases[] = {{"q/$DeadLetterQueue", "q", true}, {"q/$deadletterqueue", "q", true},     {"a/b/$DEADLETTERQUEUE", "a/b", true},
-                 {"q", "q", false},                 {"/$DeadLetterQueue", "/$DeadLetterQueue", false}, {"q$DeadLetterQueue", "q$DeadLetterQueue", false}};
+    } cases[] = {{"q/$DeadLetterQueue", "q", true},
+                 {"q/$deadletterqueue", "q", true},
+                 {"a/b/$DEADLETTERQUEUE", "a/b", true},
+                 {"q", "q", false},
+                 {"/$DeadLetterQueue", "/$DeadLetterQueue", false},
+                 {"q$DeadLetterQueue", "q$DeadLetterQueue", false}};
     for (size_t i = 0; i < SB_ARRAY_LEN(cases); i++) {
         char *p = arena_strdup(arena, cases[i].path);
         ck_assert_int_eq(broker_cut_dlq(p), cases[i].cut);

@@ -17,9 +17,13 @@ static void setup(void)
     arena = arena_new(16 << 20);
     store = fix_open(fix_db, STORE_SB);
     fix_start(store, NULL);
-    fix_exec(store, "INSERT INTO namespace(name,sub,grp,location,tags,sku,capacity,partitions,identity,encrypted,infra,revoked,root,"
-                    "local_auth_off,zone_redundant,public_access,tls,created_ms,updated_ms) VALUES('contoso','s','g','westus','{}','Premium',"
-                    "1,1,0,0,0,0,zeroblob(60),0,0,1,'1.2',1,1)");
+    fix_exec(
+        store,
+        "INSERT INTO "
+        "namespace(name,sub,grp,location,tags,sku,capacity,partitions,identity,encrypted,infra,revoked,root,"
+        "local_auth_off,zone_redundant,public_access,tls,created_ms,updated_ms) "
+        "VALUES('contoso','s','g','westus','{}','Premium',"
+        "1,1,0,0,0,0,zeroblob(60),0,0,1,'1.2',1,1)");
 }
 
 static void teardown(void)
@@ -125,17 +129,34 @@ static enum sb_err message_damage(struct tx *tx, void *arg, struct sb_error *err
 
 static int64_t make_entity(const char *name)
 {
-    struct args a = {.entity = {.ns = NS, .name = name, .lock_ms = 1, .ttl_ms = 2, .dup_window_ms = 3, .idle_ms = 4, .max_mb = 5,
-                                .max_message_kb = 6, .max_delivery = 7, .flags = ST_ENTITY_DUP | ST_ENTITY_EXPRESS, .created_ms = 8,
-                                .updated_ms = 9, .forward_to = "x"}};
+    struct args a = {.entity = {.ns = NS,
+                                .name = name,
+                                .lock_ms = 1,
+                                .ttl_ms = 2,
+                                .dup_window_ms = 3,
+                                .idle_ms = 4,
+                                .max_mb = 5,
+                                .max_message_kb = 6,
+                                .max_delivery = 7,
+                                .flags = ST_ENTITY_DUP | ST_ENTITY_EXPRESS,
+                                .created_ms = 8,
+                                .updated_ms = 9,
+                                .forward_to = "x"}};
     call(entity_add, &a);
     return a.id;
 }
 
 static void add(int64_t entity, int64_t seq, int sub, int state, int64_t due)
 {
-    struct args a = {.m = {.id = st_message_id(entity, seq), .ns = NS, .sub = sub, .state = state, .enqueued_ms = 1, .expires_ms = 99,
-                           .due_ms = due, .size = 5, .blob = {sealed, sizeof sealed}}};
+    struct args a = {.m = {.id = st_message_id(entity, seq),
+                           .ns = NS,
+                           .sub = sub,
+                           .state = state,
+                           .enqueued_ms = 1,
+                           .expires_ms = 99,
+                           .due_ms = due,
+                           .size = 5,
+                           .blob = {sealed, sizeof sealed}}};
     call(message_add, &a);
 }
 
@@ -151,7 +172,8 @@ static struct args first(int64_t entity, int sub)
 START_TEST(test_entity__rows_come_back_whole)
 {
     int64_t id = make_entity("Orders");
-    struct args a = {.id = id, .count = {.next_seq = 5, .active = 4, .dead_letter = 3, .scheduled = 2, .bytes = 1}};
+    struct args a = {.id = id,
+                     .count = {.next_seq = 5, .active = 4, .dead_letter = 3, .scheduled = 2, .bytes = 1}};
     call(entity_count, &a);
     ck_assert(a.found);
     call(entity_list, &a);
@@ -253,11 +275,17 @@ END_TEST
 
 /* What must not be in a row: the CHECKs refuse it. */
 static const char *const wrong[] = {
-    "INSERT INTO message(id,ns,sub,state,enqueued_ms,delivery_count,hops,size,enqueued_seq,blob) VALUES(1,1,0,0,1,0,0,1,0,x'00')",
-    "INSERT INTO message(id,ns,sub,state,enqueued_ms,delivery_count,hops,size,enqueued_seq,blob) VALUES(1,1,0,1,1,0,0,1,0,zeroblob(50))",
-    "INSERT INTO message(id,ns,sub,state,enqueued_ms,delivery_count,hops,size,enqueued_seq,blob) VALUES(1,1,2,0,1,0,0,1,0,zeroblob(50))",
-    "INSERT INTO message(id,ns,sub,state,enqueued_ms,delivery_count,hops,size,enqueued_seq,blob) VALUES(1,1,0,5,1,0,0,1,0,zeroblob(50))",
-    "INSERT INTO entity(ns,name,status,lock_ms,ttl_ms,dup_window_ms,idle_ms,max_mb,max_message_kb,max_delivery,flags,created_ms,updated_ms) "
+    "INSERT INTO message(id,ns,sub,state,enqueued_ms,delivery_count,hops,size,enqueued_seq,blob) "
+    "VALUES(1,1,0,0,1,0,0,1,0,x'00')",
+    "INSERT INTO message(id,ns,sub,state,enqueued_ms,delivery_count,hops,size,enqueued_seq,blob) "
+    "VALUES(1,1,0,1,1,0,0,1,0,zeroblob(50))",
+    "INSERT INTO message(id,ns,sub,state,enqueued_ms,delivery_count,hops,size,enqueued_seq,blob) "
+    "VALUES(1,1,2,0,1,0,0,1,0,zeroblob(50))",
+    "INSERT INTO message(id,ns,sub,state,enqueued_ms,delivery_count,hops,size,enqueued_seq,blob) "
+    "VALUES(1,1,0,5,1,0,0,1,0,zeroblob(50))",
+    "INSERT INTO "
+    "entity(ns,name,status,lock_ms,ttl_ms,dup_window_ms,idle_ms,max_mb,max_message_kb,max_delivery,flags,"
+    "created_ms,updated_ms) "
     "VALUES(99,'q',0,1,1,1,1,1,1,1,0,1,1)",
 };
 
