@@ -26,6 +26,11 @@ static void op_over(struct broker_op *op)
     request_resume(op->cookie);
 }
 
+static bool client_gone(struct broker_op *op)
+{
+    return request_gone(op->cookie);
+}
+
 /* The op for what the path names. The entity's own name is checked by looking for it. */
 static enum sb_err new_op(struct request *r, enum broker_kind kind, struct broker_op **ret,
                           struct sb_error *err)
@@ -42,6 +47,7 @@ static enum sb_err new_op(struct request *r, enum broker_kind kind, struct broke
     op->arena = r->arena;
     op->seq = -1;
     op->done = op_over;
+    op->gone = client_gone;
     op->cookie = r;
     *ret = op;
     return SB_OK;

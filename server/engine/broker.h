@@ -129,6 +129,9 @@ struct broker_op {
     struct sb_error err;
     /* Called once, on the sb thread or the timer thread, never under engine_lock. */
     void (*done)(struct broker_op *op);
+    /* Would nobody get the answer any more? Asked, on the sb thread, when a receive that has waited is about
+     * to get a message: that goes to the next one then. NULL: never. */
+    bool (*gone)(struct broker_op *op);
     void *cookie;
     /* the broker's own */
     int64_t deadline_mono, deadline_emu;

@@ -195,6 +195,10 @@ static enum sb_err do_receive(struct broker_op *op, struct work *w, struct entit
         op->after = op->timeout_ms > 0 ? AFTER_PARK : AFTER_ANSWER;
         goto out;
     }
+    if (op->woken && op->gone && op->gone(op)) {
+        broker_ready(t, sub_of(op)); /* wakes the next one in its place */
+        goto out;
+    }
     rc = broker_unseal(w, t, &row, op->arena, &op->delivery.sections, &op->delivery.dl_reason,
                        &op->delivery.dl_description);
     if (rc == SB_ETAMPER) /* the row is set aside in this transaction, so that it is in nobody's way */

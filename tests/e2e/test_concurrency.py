@@ -331,6 +331,41 @@ def test_parked_receivers_are_told_when_revoked(case):
     close(waiting)
 
 
+def hang_up(e, connections):
+    """Closes them; the server's side knows when this returns."""
+    ports = {c.getsockname()[1] for c in connections}
+    close(connections)
+    end = time.monotonic() + 10
+    while still_open(e, ports):
+        assert time.monotonic() < end, "connections that do not end"
+        time.sleep(0.01)
+
+
+def still_open(e, ports):
+    """Are there connections of these that the server's kernel has not seen closed?"""
+    with open("/proc/net/tcp") as f:
+        for line in f.read().splitlines()[1:]:
+            local, remote, state = line.split()[1:4]
+            if int(local.split(":")[1], 16) == e.https_port and int(remote.split(":")[1], 16) in ports and state == "01":
+                return True
+    return False
+
+
+def test_parked_receivers_that_hang_up_swallow_nothing(case):
+    s = waiting_world(case)
+    hang_up(s.e, park(s, 20))
+    for i in range(3):
+        s.send(f"m{i}").expect(201)
+    assert [body for _, body in s.drain()] == [b"m0", b"m1", b"m2"]
+    # Nor do they keep it from those who still wait behind them.
+    left = park(s, 20)
+    waiting = park(s, 1)
+    hang_up(s.e, left)
+    s.send("kept").expect(201)
+    assert [r.body for r in answered(waiting, 5)] == [b"kept"]
+    close(waiting)
+
+
 def test_parked_receivers_are_told_of_a_deletion(case):
     s = waiting_world(case)
     waiting = park(s, 50)

@@ -323,6 +323,34 @@ START_TEST(test_broker__one_message_wakes_one)
 }
 END_TEST
 
+static bool hung_up(struct broker_op *op)
+{
+    SB_UNUSED(op);
+    return true;
+}
+
+/* Neither lost with a client that has hung up, nor locked for it. */
+START_TEST(test_broker__who_has_hung_up_is_passed_over)
+{
+    static const enum broker_kind kinds[] = {BROKER_RECEIVE_DELETE, BROKER_RECEIVE};
+    struct task *left[2], *here;
+    for (size_t i = 0; i < SB_ARRAY_LEN(left); i++) {
+        left[i] = task_new(kinds[i], "q");
+        left[i]->op.timeout_ms = MINUTE;
+        left[i]->op.gone = hung_up;
+        task_go(left[i]);
+        ck_assert(task_pending(left[i]));
+    }
+    here = waiting("q", MINUTE);
+    send("q", "m");
+    ck_assert_str_eq(waited(here), "m");
+    ck_assert_int_eq(got.delivery_count, 1);
+    for (size_t i = 0; i < SB_ARRAY_LEN(left); i++)
+        ck_assert_str_eq(waited(left[i]), "");
+    ck_counts("q", 1, 0, 0);
+}
+END_TEST
+
 START_TEST(test_broker__waiting_ends_by_the_emulators_clock)
 {
     struct task *t = waiting("q", MINUTE);
@@ -539,6 +567,7 @@ Suite *unit_suite(void)
     t = group(s, "waiting");
     tcase_add_test(t, test_broker__waiters_are_served_in_turn);
     tcase_add_test(t, test_broker__one_message_wakes_one);
+    tcase_add_test(t, test_broker__who_has_hung_up_is_passed_over);
     tcase_add_test(t, test_broker__waiting_ends_by_the_emulators_clock);
     tcase_add_test(t, test_broker__waiting_ends_by_the_monotonic_clock);
     tcase_add_test(t, test_broker__waiters_of_a_deleted_queue_are_told);
