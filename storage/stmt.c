@@ -27,15 +27,9 @@ enum sb_err tx_fail(struct sqlite3 *db, int sqlite_rc, struct sb_error *err)
 
 enum sb_err tx_will_write(struct tx *tx, struct sb_error *err)
 {
-    if (tx->state == TX_SAVED || tx->state == TX_WHOLE)
-        return SB_OK;
     if (tx->state == TX_READING)
         return sb_fail(err, SB_EINTERNAL, "a reading operation tried to write");
-    int rc = sqlite3_step(tx->save);
-    sqlite3_reset(tx->save);
-    if (rc != SQLITE_DONE)
-        return tx_fail(tx->db, rc, err);
-    tx->state = TX_SAVED;
+    tx->state = TX_WROTE;
     return SB_OK;
 }
 

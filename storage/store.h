@@ -2,7 +2,7 @@
  * store.h: one SQLite database, owned by one thread, with group commit.
  *
  * Everything that touches a database is a `struct store_op`: its `run` is called on the owner thread inside
- * an open transaction (its own savepoint: an error rolls back just this op); the owner commits many ops at
+ * an open transaction (an error rolls back just this op); the owner commits many ops at
  * once (synchronous=FULL), and only then calls each op's `done`, in order. So nothing is acknowledged and
  * nothing becomes visible before it is durable, and run/done of all ops of one store never overlap: memory
  * state that only run/done touch needs no lock.
@@ -29,9 +29,9 @@ enum store_kind { STORE_SB, STORE_KV };
 #define STORE_ALONE 0x1u
 
 struct store_op {
-    /* Inside the transaction. Return an error to roll this op back. May run twice (a batch that SQLite rolled
-     * back as a whole is rerun one by one): must not have effects outside the transaction except on memory it
-     * resets itself. */
+    /* Inside the transaction. Return an error to roll this op back. May run more than once (a batch that was
+     * rolled back is run again): must not have effects outside the transaction except on memory it resets
+     * itself. */
     enum sb_err (*run)(struct tx *tx, struct store_op *op, struct sb_error *err);
     /* After the commit, on the owner thread: rc and err are set. May free or reuse the op. May submit others.
      */

@@ -16,7 +16,7 @@
 #define STORE_CHECKPOINT_BYTES (16 * 1024 * 1024)
 #define STORE_PAGE_SIZE        8192
 
-enum control { CTL_BEGIN, CTL_COMMIT, CTL_ROLLBACK, CTL_SAVE, CTL_RELEASE, CTL_UNDO, CTL_MAX };
+enum control { CTL_BEGIN, CTL_COMMIT, CTL_ROLLBACK, CTL_MAX };
 
 struct store {
     struct tx tx;
@@ -43,8 +43,7 @@ struct store {
     int wal_pages;      /* in the write-ahead log after the last commit */
     int checkpoint_due; /* at that many pages */
     int page_size;
-    bool wrote;  /* the open transaction changed something */
-    bool undone; /* an op of the open transaction was rolled back */
+    bool wrote; /* the open transaction holds writes */
 };
 
 /* writer.c */

@@ -12,9 +12,8 @@ struct sqlite3_stmt;
 
 enum tx_state {
     TX_READING, /* must not write */
-    TX_CLEAN,   /* may write, has not yet: its savepoint is opened by the first write */
-    TX_SAVED,   /* the op's savepoint is open */
-    TX_WHOLE    /* writes belong to the transaction as a whole: no savepoint */
+    TX_CLEAN,   /* may write, has not yet */
+    TX_WROTE    /* has written: should it fail, the transaction has to be rolled back */
 };
 
 struct tx {
@@ -23,7 +22,6 @@ struct tx {
     enum tx_state state;
     struct sqlite3_stmt **stmts;
     int nstmts;
-    struct sqlite3_stmt *save;
 };
 
 /* To be called before a write that does not go through stmt_exec or stmt_row. */

@@ -1,9 +1,11 @@
 /*
  * writer.c: the owner thread of a database: queue, group commit, checkpoints; and the calls that wait for it.
  *
- * What is queued is taken in batches. A batch is one transaction; each op that writes has its savepoint in
- * it. When SQLite rolls a whole batch back (a full disk does that), nothing of it happened, and its ops are
- * run again one by one. Answers (done) are given after the commit, in the order of submission.
+ * What is queued is taken in batches, and what comes while a batch runs joins it. A batch is one transaction.
+ * When an op fails that has written, the whole batch is rolled back and run again around it: that is rare,
+ * while a savepoint per op would cost every op two statements. When SQLite rolls a batch back by itself (a
+ * full disk does that), its ops are run again one by one. Answers (done) are given after the commit, in the
+ * order of submission.
  */
 #include <assert.h>
 #include <signal.h>
@@ -20,11 +22,12 @@
 
 #define SINGLE(op) (((op)->flags & (STORE_ALONE | OP_SCRUB)) != 0)
 
-enum outcome { COMMITTED, LOST, BROKEN };
+enum outcome { COMMITTED, SPOILED, LOST, BROKEN };
 
 static const char *const control_sql[CTL_MAX] = {
-    [CTL_BEGIN] = "BEGIN IMMEDIATE", [CTL_COMMIT] = "COMMIT",      [CTL_ROLLBACK] = "ROLLBACK",
-    [CTL_SAVE] = "SAVEPOINT op",     [CTL_RELEASE] = "RELEASE op", [CTL_UNDO] = "ROLLBACK TO op",
+    [CTL_BEGIN] = "BEGIN IMMEDIATE",
+    [CTL_COMMIT] = "COMMIT",
+    [CTL_ROLLBACK] = "ROLLBACK",
 };
 
 /* The store whose owner this thread is. */
@@ -64,7 +67,6 @@ enum sb_err writer_open(struct store *s, struct sb_error *err)
         if (rc != SQLITE_OK)
             return tx_fail(s->db, rc, err);
     }
-    s->tx.save = s->control[CTL_SAVE];
     s->tx.state = TX_READING;
     /* Takes the place of SQLite's own checkpoint, which would run inside the COMMIT, before the answers. */
     sqlite3_wal_hook(s->db, count_wal, s);
@@ -84,8 +86,9 @@ static void rollback(struct store *s)
     s->tx.state = TX_READING;
 }
 
-/* False when the transaction as a whole is gone or cannot be kept. */
-static bool run_op(struct store *s, struct store_op *op)
+/* COMMITTED: the transaction can go on. SPOILED: it holds writes of an op that failed. LOST: SQLite has
+ * rolled it back. */
+static enum outcome run_op(struct store *s, struct store_op *op)
 {
     int64_t changes = sqlite3_total_changes64(s->db);
     op->rc = SB_OK;
@@ -98,20 +101,13 @@ static bool run_op(struct store *s, struct store_op *op)
         op->rc = op->run(&s->tx, op, &op->err);
     if (op->rc != SB_OK && op->err.code == SB_OK)
         finish(op, op->rc, sb_err_text(op->rc));
-    bool saved = s->tx.state == TX_SAVED;
+    bool wrote = s->tx.state == TX_WROTE;
     s->tx.state = TX_READING;
     if (sqlite3_get_autocommit(s->db))
-        return false;
-    if (op->rc == SB_OK && sqlite3_total_changes64(s->db) != changes)
+        return LOST;
+    if (sqlite3_total_changes64(s->db) != changes)
         s->wrote = true;
-    if (!saved)
-        return true;
-    if (op->rc != SB_OK) {
-        s->undone = true;
-        if (control(s, CTL_UNDO) != SQLITE_OK)
-            return false;
-    }
-    return control(s, CTL_RELEASE) == SQLITE_OK;
+    return wrote && op->rc != SB_OK ? SPOILED : COMMITTED;
 }
 
 static enum sb_err before_commit(struct store *s, struct sb_error *err)
@@ -119,7 +115,7 @@ static enum sb_err before_commit(struct store *s, struct sb_error *err)
     enum sb_err rc = SB_OK;
     if (s->hooks.before_commit == NULL)
         return SB_OK;
-    s->tx.state = TX_WHOLE;
+    s->tx.state = TX_CLEAN;
     rc = s->hooks.before_commit(s->hooks.cookie, &s->tx, err);
     s->tx.state = TX_READING;
     if (rc == SB_OK && sqlite3_get_autocommit(s->db))
@@ -141,14 +137,8 @@ static enum outcome commit_failed(struct store *s)
 
 static enum outcome commit(struct store *s, struct sb_error *err)
 {
-    if (!s->wrote) {
-        /* What an undone op touched would be written all the same. */
-        if (s->undone)
-            rollback(s);
-        else if (control(s, CTL_COMMIT) != SQLITE_OK)
-            return commit_failed(s);
-        return COMMITTED;
-    }
+    if (!s->wrote)
+        return control(s, CTL_COMMIT) == SQLITE_OK ? COMMITTED : commit_failed(s);
     if (before_commit(s, err) != SB_OK) {
         rollback(s);
         return LOST;
@@ -159,22 +149,53 @@ static enum outcome commit(struct store *s, struct sb_error *err)
     return COMMITTED;
 }
 
-/* One transaction with `first` and what follows it. LOST: nothing of it happened, and err says why if no op
- * does. */
-static enum outcome transact(struct store *s, struct store_op *first, struct sb_error *err)
+/* Appends to a batch of n ops what of the queue may be in its transaction. Under the lock. */
+static void join(struct store *s, const struct store_op *first, struct store_op *last, int n)
 {
-    s->wrote = s->undone = false;
+    bool refused = first->rc != SB_OK;
+    while (n++ < BATCH_MAX && s->head != NULL && !SINGLE(first) && !SINGLE(s->head) &&
+           (s->head->rc != SB_OK) == refused) {
+        last->next = s->head;
+        last = s->head;
+        s->head = last->next;
+    }
+    last->next = NULL;
+    if (s->head == NULL)
+        s->tail = &s->head;
+}
+
+/* The op after `op` in the batch, of which it is number n. */
+static struct store_op *next_of(struct store *s, const struct store_op *first, struct store_op *op, int n,
+                                bool may_grow)
+{
+    if (op->next == NULL && may_grow && n < BATCH_MAX && first->rc == SB_OK) {
+        pthread_mutex_lock(&s->lock);
+        join(s, first, op, n);
+        pthread_mutex_unlock(&s->lock);
+    }
+    return op->next;
+}
+
+/* One transaction with `first` and what follows it, and with what is queued meanwhile if it may grow. SPOILED
+ * and LOST: nothing of it happened; *ret_culprit spoiled it; err says why it was lost if no op does. */
+static enum outcome transact(struct store *s, struct store_op *first, bool may_grow,
+                             struct store_op **ret_culprit, struct sb_error *err)
+{
+    int n = 0;
+    s->wrote = false;
     int begun = control(s, CTL_BEGIN);
     if (begun != SQLITE_OK) {
         tx_fail(s->db, begun, err);
         return LOST;
     }
-    for (struct store_op *op = first; op != NULL; op = op->next) {
-        if (!run_op(s, op)) {
-            rollback(s);
-            sb_fail(err, SB_EIO, "the transaction was rolled back");
-            return LOST;
-        }
+    for (struct store_op *op = first; op != NULL; op = next_of(s, first, op, ++n, may_grow)) {
+        enum outcome o = run_op(s, op);
+        if (o == COMMITTED)
+            continue;
+        rollback(s);
+        sb_fail(err, SB_EIO, "the transaction was rolled back");
+        *ret_culprit = op;
+        return o;
     }
     return commit(s, err);
 }
@@ -201,28 +222,62 @@ static void reread(struct store *s)
         s->hooks.batch_lost(s->hooks.cookie, &s->tx);
 }
 
+static void run_batch(struct store *s, struct store_op *first, bool may_grow);
+
+/* Cuts the batch behind `last`; the rest of it. */
+static struct store_op *cut(struct store_op *last)
+{
+    struct store_op *rest = last->next;
+    last->next = NULL;
+    return rest;
+}
+
+/* A batch that was spoiled, in three: what is before the culprit, the culprit, what is after it. */
+static void run_around(struct store *s, struct store_op *first, struct store_op *culprit)
+{
+    struct store_op *rest = cut(culprit);
+    if (first != culprit) {
+        struct store_op *before = first;
+        while (before->next != culprit)
+            before = before->next;
+        cut(before);
+        run_batch(s, first, false);
+    }
+    run_batch(s, culprit, false);
+    if (rest != NULL)
+        run_batch(s, rest, false);
+}
+
+static void run_singly(struct store *s, struct store_op *first)
+{
+    for (struct store_op *op = first, *next; op != NULL; op = next) {
+        next = cut(op);
+        run_batch(s, op, false);
+    }
+}
+
 /* Runs and answers a batch. */
-static void run_batch(struct store *s, struct store_op *first)
+static void run_batch(struct store *s, struct store_op *first, bool may_grow)
 {
     struct sb_error err = {0};
-    enum outcome o = atomic_load(&s->broken) ? BROKEN : transact(s, first, &err);
+    struct store_op *culprit = NULL;
+    enum outcome o = atomic_load(&s->broken) ? BROKEN : transact(s, first, may_grow, &culprit, &err);
     if (o == COMMITTED) {
         answer(first);
     } else if (o == BROKEN) {
         answer_all(first, SB_EIO, "a commit failed: what it held may or may not be stored");
-    } else if (first->next == NULL) {
+    } else {
         reread(s);
+        if (first->next != NULL) {
+            if (o == SPOILED)
+                run_around(s, first, culprit);
+            else
+                run_singly(s, first);
+            return;
+        }
         if (first->rc == SB_OK)
             finish(first, err.code, err.detail);
         answer(first);
-    } else {
-        reread(s);
-        for (struct store_op *op = first, *next; op != NULL; op = next) {
-            next = op->next;
-            op->next = NULL;
-            op->rc = SB_OK;
-            run_batch(s, op);
-        }
     }
 }
 
@@ -275,21 +330,13 @@ static struct store_op *take(struct store *s, bool *ret_refused)
         pthread_cond_wait(&s->wake, &s->lock);
         s->waiting = false;
     }
-    struct store_op *first = s->head, *last = first;
+    struct store_op *first = s->head;
     if (first == NULL) {
         s->stopped = true;
     } else {
-        bool refused = first->rc != SB_OK;
-        for (int n = 1; n < BATCH_MAX && !SINGLE(first) && last->next != NULL; n++) {
-            if (SINGLE(last->next) || (last->next->rc != SB_OK) != refused)
-                break;
-            last = last->next;
-        }
-        s->head = last->next;
-        if (s->head == NULL)
-            s->tail = &s->head;
-        last->next = NULL;
-        *ret_refused = refused;
+        s->head = first->next;
+        join(s, first, first, 1);
+        *ret_refused = first->rc != SB_OK;
     }
     pthread_mutex_unlock(&s->lock);
     return first;
@@ -307,7 +354,7 @@ static void *owner_main(void *arg)
         else if ((batch->flags & OP_SCRUB) != 0)
             scrub(s, batch);
         else
-            run_batch(s, batch);
+            run_batch(s, batch, !SINGLE(batch));
         checkpoint(s);
     }
     owned = NULL;
@@ -401,7 +448,7 @@ static void call_wait(struct store *s, struct call *c)
         if ((c->op.flags & OP_SCRUB) != 0)
             scrub(s, &c->op);
         else
-            run_batch(s, &c->op);
+            run_batch(s, &c->op, false);
         return;
     }
     store_submit(s, &c->op);

@@ -284,37 +284,36 @@ static void forget_lists(struct broker *b)
     broker_keep(b);
 }
 
-struct reread {
-    struct tx *tx;
-};
-
-static void reread_ns(struct ns *n, void *arg)
+/* What fell due in the lost batch is due again. */
+static void look_anew(struct ns *n, void *arg)
 {
-    struct reread *r = arg;
-    struct broker_ns *home = n->broker;
-    bool found = false;
-    if (home == NULL)
-        return;
-    for (size_t i = 0; i < home->slots; i++) {
-        for (struct entity *t = home->by_id[i]; t; t = t->id_next) {
-            struct st_counters count;
-            /* A read that fails leaves counters that the next commit's CHECKs may refuse: nothing is lost by
-             * it. */
-            if (st_entity_counted(r->tx, t->id, &found, &count, NULL) == SB_OK && found)
-                t->count = count;
-            show(t);
-        }
-    }
-    home->next_due = 0;
+    SB_UNUSED(arg);
+    if (n->broker)
+        n->broker->next_due = 0;
 }
 
+/* A read that fails leaves counters that the next commit's CHECKs may refuse: nothing is lost by it. */
+static void reread(struct tx *tx, struct entity *t)
+{
+    struct st_counters count;
+    bool found = false;
+    if (st_entity_counted(tx, t->id, &found, &count, NULL) == SB_OK && found)
+        t->count = count;
+    show(t);
+}
+
+/* Every entity whose counters changed since the last commit stands in one of the lists. */
 void broker_batch_lost(struct engine *e, struct tx *tx)
 {
-    struct reread r = {tx};
-    if (e->broker == NULL)
+    struct broker *b = e->broker;
+    if (b == NULL)
         return;
-    forget_lists(e->broker);
-    ns_each(e, reread_ns, &r);
+    for (struct entity *t = b->dirty; t; t = t->dirty_next)
+        reread(tx, t);
+    for (struct entity *t = b->flushed; t; t = t->flushed_next)
+        reread(tx, t);
+    forget_lists(b);
+    ns_each(e, look_anew, NULL);
 }
 
 void broker_after(struct broker *b)

@@ -6,7 +6,8 @@
  *        send    POST PATH/messages with a body of BYTES bytes (1024)
  *        settle  POST PATH/messages/head?timeout=0, then DELETE of what its Location names; a pair counts as one
  *        post    POST PATH with the body read from standard input
- * Prints one JSON object: rate (per second), errors (answers with another status than expected), latency percentiles and the longest in us.
+ * Prints one JSON object: rate (per second), errors (answers with another status than expected), latency percentiles and the longest in us,
+ * and load_us, what an operation costs this program itself.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -46,7 +47,6 @@ struct connection {
     char *in;
     size_t in_n, in_cap;
     uint64_t began;
-    bool want_write;
 };
 
 struct totals {
@@ -64,6 +64,14 @@ static uint64_t now_us(void)
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_nsec / 1000u;
+}
+
+/* CPU time of this process so far. */
+static double cpu_us(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
 }
 
 static void die(const char *what)
@@ -213,40 +221,54 @@ static bool take_answer(struct connection *c, const struct options *o, struct to
     return true;
 }
 
-/* Writes and reads as far as it goes without blocking. */
-static void pump(struct connection *c, const struct options *o, struct totals *t, bool more)
+/* Writes what is left of the request; false when the socket takes no more for now. */
+static bool flush(struct connection *c)
 {
-    for (;;) {
-        while (c->sent < c->send_n) {
-            int k = SSL_write(c->ssl, c->send + c->sent, (int)(c->send_n - c->sent));
-            if (k <= 0) {
-                int e = SSL_get_error(c->ssl, k);
-                if (e == SSL_ERROR_WANT_WRITE || e == SSL_ERROR_WANT_READ)
-                    return;
-                die("write");
-            }
-            c->sent += (size_t)k;
-        }
-        if (c->in_cap - c->in_n < 16384) {
-            c->in_cap += 32768;
-            c->in = realloc(c->in, c->in_cap);
-            if (!c->in)
-                die("memory");
-        }
-        int k = SSL_read(c->ssl, c->in + c->in_n, (int)(c->in_cap - c->in_n));
+    while (c->sent < c->send_n) {
+        int k = SSL_write(c->ssl, c->send + c->sent, (int)(c->send_n - c->sent));
         if (k <= 0) {
             int e = SSL_get_error(c->ssl, k);
-            if (e == SSL_ERROR_WANT_READ || e == SSL_ERROR_WANT_WRITE)
-                return;
-            die("connection closed");
+            if (e == SSL_ERROR_WANT_WRITE || e == SSL_ERROR_WANT_READ)
+                return false;
+            die("write");
         }
-        c->in_n += (size_t)k;
+        c->sent += (size_t)k;
+    }
+    return true;
+}
+
+/* Reads one record; false when there is none. */
+static bool receive(struct connection *c)
+{
+    if (c->in_cap - c->in_n < 16384) {
+        c->in_cap += 32768;
+        c->in = realloc(c->in, c->in_cap);
+        if (!c->in)
+            die("memory");
+    }
+    int k = SSL_read(c->ssl, c->in + c->in_n, (int)(c->in_cap - c->in_n));
+    if (k <= 0) {
+        int e = SSL_get_error(c->ssl, k);
+        if (e == SSL_ERROR_WANT_READ || e == SSL_ERROR_WANT_WRITE)
+            return false;
+        die("connection closed");
+    }
+    c->in_n += (size_t)k;
+    return true;
+}
+
+/* After an event: reads what came, and sends the next request when the answer is whole. Nothing more can be there
+ * then, so nothing more is read: what comes later is an event of its own (edges). */
+static void pump(struct connection *c, const struct options *o, struct totals *t)
+{
+    if (!flush(c))
+        return;
+    while (receive(c)) {
         if (take_answer(c, o, t)) {
-            if (!more && !c->completing) {
-                c->send_n = c->sent = 0;
-                return;
-            }
             start_request(c, o);
+            flush(c);
+            if (!SSL_has_pending(c->ssl))
+                return;
         }
     }
 }
@@ -281,9 +303,10 @@ static void report(struct totals *t, const struct options *o, double seconds)
     qsort(t->latency_us, t->latency_n, sizeof *t->latency_us, by_value);
     size_t n = t->latency_n;
     printf("{\"connections\":%d,\"seconds\":%.3f,\"done\":%llu,\"rate\":%.1f,\"errors\":%llu,\"empty\":%llu,\"p50_us\":%u,\"p99_us\":%u,"
-           "\"max_us\":%u}\n",
+           "\"max_us\":%u,\"load_us\":%.2f}\n",
            o->connections, seconds, (unsigned long long)t->done, (double)t->done / seconds, (unsigned long long)t->errors,
-           (unsigned long long)t->empty, n ? t->latency_us[n / 2] : 0, n ? t->latency_us[n * 99 / 100] : 0, n ? t->latency_us[n - 1] : 0);
+           (unsigned long long)t->empty, n ? t->latency_us[n / 2] : 0, n ? t->latency_us[n * 99 / 100] : 0, n ? t->latency_us[n - 1] : 0,
+           t->done ? cpu_us() / (double)t->done : 0);
 }
 
 static void run(const struct options *o)
@@ -292,6 +315,7 @@ static void run(const struct options *o)
     if (!ctx || SSL_CTX_load_verify_locations(ctx, o->ca, NULL) != 1)
         die("CA");
     SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+    SSL_CTX_set_read_ahead(ctx, 1); /* head and body of a record with one call */
     int ep = epoll_create1(0);
     struct connection *all = calloc((size_t)o->connections, sizeof *all);
     struct totals t = {0};
@@ -303,13 +327,13 @@ static void run(const struct options *o)
     uint64_t begin = now_us(), stop = begin + (uint64_t)(o->seconds * 1e6);
     for (int i = 0; i < o->connections; i++) {
         start_request(&all[i], o);
-        pump(&all[i], o, &t, true);
+        flush(&all[i]);
     }
     while (now_us() < stop) {
         struct epoll_event ev[256];
         int n = epoll_wait(ep, ev, 256, 100);
         for (int i = 0; i < n; i++)
-            pump(ev[i].data.ptr, o, &t, true);
+            pump(ev[i].data.ptr, o, &t);
     }
     report(&t, o, (double)(now_us() - begin) / 1e6);
     for (int i = 0; i < o->connections; i++) {

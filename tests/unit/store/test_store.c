@@ -127,14 +127,20 @@ static void gate_done(struct store_op *op)
     SB_UNUSED(op);
 }
 
-static void gate_close(struct gate *g, struct store *s)
+static void gate_close_with(struct gate *g, struct store *s, unsigned flags)
 {
-    *g = (struct gate){.op = {.run = gate_run, .done = gate_done, .flags = STORE_ALONE}};
+    *g = (struct gate){.op = {.run = gate_run, .done = gate_done, .flags = flags}};
     sem_init(&g->entered, 0, 0);
     sem_init(&g->leave, 0, 0);
     store_submit(s, &g->op);
     while (sem_wait(&g->entered) != 0)
         continue;
+}
+
+/* In a transaction of its own: what is submitted meanwhile is a batch. */
+static void gate_close(struct gate *g, struct store *s)
+{
+    gate_close_with(g, s, STORE_ALONE);
 }
 
 static void wait_answers(int n)
@@ -167,6 +173,48 @@ static void start(const struct store_hooks *hooks)
 {
     fix_start(store, hooks);
     fix_table(store);
+}
+
+struct watch {
+    int commits, lost;
+    atomic_int broken;
+    enum sb_err refuse; /* what before_commit returns */
+};
+
+static enum sb_err watch_commit(void *cookie, struct tx *tx, struct sb_error *err)
+{
+    struct watch *w = cookie;
+    w->commits++;
+    if (w->refuse != SB_OK)
+        return w->refuse;
+    return fix_sql(tx, "UPDATE t SET body=x'00' WHERE body IS NULL", err);
+}
+
+static void watch_lost(void *cookie, struct tx *tx)
+{
+    struct watch *w = cookie;
+    w->lost++;
+    ck_assert_int_ge(fix_value(tx->db, "SELECT count(*) FROM sqlite_schema"), 1);
+}
+
+static void watch_broken(void *cookie)
+{
+    struct watch *w = cookie;
+    atomic_fetch_add(&w->broken, 1);
+}
+
+static struct store_hooks watch_hooks(struct watch *w)
+{
+    return (struct store_hooks){
+        .cookie = w, .before_commit = watch_commit, .batch_lost = watch_lost, .on_broken = watch_broken};
+}
+
+static enum sb_err refuse_run(struct tx *tx, struct store_op *op, struct sb_error *err)
+{
+    struct ins *i = (struct ins *)op;
+    SB_UNUSED(tx);
+    i->ran++;
+    return sb_fail(err, SB_ELIMIT, "no");
 }
 
 START_TEST(test_store__batch_commits_once_in_order)
@@ -231,10 +279,64 @@ START_TEST(test_store__failed_op_rolls_back_itself_only)
     wait_answers(6);
     for (int i = 0; i < 6; i++) {
         ck_assert_int_eq(ins[i].rc, i == 1 ? SB_ELIMIT : i == 3 ? SB_ECONFLICT : SB_OK);
-        ck_assert_int_eq(ins[i].ran, 1);
+        ck_assert_int_eq(ins[i].done_at, i + 1);
     }
     ck_assert_int_eq(fix_get(store, "SELECT count(*) FROM t WHERE v IN (0,2,4,5)"), 4);
     ck_assert_int_eq(fix_get(store, "SELECT count(*) FROM t"), 4);
+}
+END_TEST
+
+/* An op that fails before it writes anything disturbs nobody. */
+START_TEST(test_store__harmless_failure_is_not_rerun)
+{
+    struct watch w = {0};
+    struct store_hooks hooks = watch_hooks(&w);
+    struct ins ins[3];
+    fix_table(store);
+    fix_start(store, &hooks);
+    gate_close(&gate, store);
+    for (int i = 0; i < 3; i++) {
+        ins_init(&ins[i], store, i);
+        if (i == 1)
+            ins[i].op.run = refuse_run;
+        store_submit(store, &ins[i].op);
+    }
+    int before = wal_syncs;
+    sem_post(&gate.leave);
+    wait_answers(3);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(ins[i].rc, i == 1 ? SB_ELIMIT : SB_OK);
+        ck_assert_int_eq(ins[i].ran, 1);
+    }
+    ck_assert_int_eq(w.lost, 0);
+    ck_assert_int_eq(wal_syncs, before + 1);
+}
+END_TEST
+
+/* An op that comes while a batch runs is in its transaction, up to the largest batch. */
+START_TEST(test_store__ops_join_a_running_batch)
+{
+    enum { N = 300 };
+    static struct ins ins[N];
+    int largest = 0;
+    start(NULL);
+    gate_close_with(&gate, store, 0);
+    for (int i = 0; i < N; i++)
+        ins_init(&ins[i], store, i);
+    int before = wal_syncs;
+    for (int i = 0; i < N; i++)
+        store_submit(store, &ins[i].op);
+    sem_post(&gate.leave);
+    wait_answers(N);
+    for (int i = 0; i < N; i++) {
+        ck_assert_int_eq(ins[i].rc, SB_OK);
+        ck_assert_int_eq(ins[i].done_at, i + 1);
+        if (ins[i].syncs_at_done == before + 1)
+            largest = i + 1;
+    }
+    /* The gate's op is one of the 256. */
+    ck_assert_int_eq(largest, 255);
+    ck_assert_int_eq(wal_syncs, before + 2);
 }
 END_TEST
 
@@ -261,40 +363,6 @@ START_TEST(test_store__alone_has_its_own_transaction)
         ck_assert_int_eq(ins[i].done_at, i + 1);
 }
 END_TEST
-
-struct watch {
-    int commits, lost;
-    atomic_int broken;
-    enum sb_err refuse; /* what before_commit returns */
-};
-
-static enum sb_err watch_commit(void *cookie, struct tx *tx, struct sb_error *err)
-{
-    struct watch *w = cookie;
-    w->commits++;
-    if (w->refuse != SB_OK)
-        return w->refuse;
-    return fix_sql(tx, "UPDATE t SET body=x'00' WHERE body IS NULL", err);
-}
-
-static void watch_lost(void *cookie, struct tx *tx)
-{
-    struct watch *w = cookie;
-    w->lost++;
-    ck_assert_int_ge(fix_value(tx->db, "SELECT count(*) FROM sqlite_schema"), 1);
-}
-
-static void watch_broken(void *cookie)
-{
-    struct watch *w = cookie;
-    atomic_fetch_add(&w->broken, 1);
-}
-
-static struct store_hooks watch_hooks(struct watch *w)
-{
-    return (struct store_hooks){
-        .cookie = w, .before_commit = watch_commit, .batch_lost = watch_lost, .on_broken = watch_broken};
-}
 
 START_TEST(test_store__before_commit_only_when_written)
 {
@@ -825,6 +893,8 @@ Suite *unit_suite(void)
     tcase_add_test(c, test_store__batch_commits_once_in_order);
     tcase_add_test(c, test_store__reading_does_not_sync);
     tcase_add_test(c, test_store__undone_op_does_not_sync);
+    tcase_add_test(c, test_store__harmless_failure_is_not_rerun);
+    tcase_add_test(c, test_store__ops_join_a_running_batch);
     tcase_add_test(c, test_store__failed_op_rolls_back_itself_only);
     tcase_add_test(c, test_store__alone_has_its_own_transaction);
     tcase_add_test(c, test_store__before_commit_only_when_written);
