@@ -4,7 +4,9 @@
  */
 #include "api/brokerprops.h"
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include "server/base/text.h"
 #include "server/base/timefmt.h"
 
@@ -112,7 +114,7 @@ enum sb_err brokerprops_parse(const char *text, struct sb_arena *a, struct broke
 
 /* ---- custom properties: names ---- */
 
-/* Headers that HTTP, clients and proxies use; whatever else a request carries is a property. */
+/* Headers that HTTP, clients and proxies use; whatever else a request carries is a property. In order. */
 static const char *const http_headers[] = {
     "accept",
     "accept-charset",
@@ -170,25 +172,29 @@ static const char *const http_headers[] = {
 };
 static const char *const http_prefixes[] = {"if-", "proxy-", "sec-", "x-forwarded-", "x-ms-"};
 
+static int by_name(const void *name, const void *row)
+{
+    const char *const *header = row;
+    return strcasecmp(name, *header);
+}
+
 static bool used_by_http(const char *name)
 {
     for (size_t i = 0; i < SB_ARRAY_LEN(http_prefixes); i++) {
         if (text_istarts(name, http_prefixes[i]))
             return true;
     }
-    for (size_t i = 0; i < SB_ARRAY_LEN(http_headers); i++) {
-        if (text_ieq(name, http_headers[i]))
-            return true;
-    }
-    return false;
+    return bsearch(name, http_headers, SB_ARRAY_LEN(http_headers), sizeof http_headers[0], by_name) != NULL;
 }
 
 /* RFC 9110 token */
 static bool is_token(const char *name)
 {
-    static const char chars[] =
-        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-.^_`|~";
-    return *name != '\0' && name[strspn(name, chars)] == '\0';
+    const char *p = name;
+    while ((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') ||
+           (*p && strchr("!#$%&'*+-.^_`|~", *p)))
+        p++;
+    return p != name && *p == '\0';
 }
 
 bool brokerprops_showable(const char *name)

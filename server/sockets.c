@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -51,6 +52,14 @@ static int new_socket(int family)
     return fd;
 }
 
+/* Connections inherit it. BBR, the default of some machines, paces what is sent with a timer, which costs
+ * more than it is worth between two programs of one machine. Where Reno cannot be had the default stays. */
+static void no_pacing(int fd)
+{
+    static const char reno[] = "reno";
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, reno, sizeof reno - 1);
+}
+
 /* A listening descriptor, or -1 with errno. */
 static int listen_on(const char *text, int port)
 {
@@ -64,6 +73,8 @@ static int listen_on(const char *text, int port)
     int fd = new_socket(a.sa.sa_family);
     if (fd < 0)
         return -1;
+    if (!sockets_is_public(text))
+        no_pacing(fd);
     bool ok =
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) == 0 &&
         (a.sa.sa_family != AF_INET6 || setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one) == 0) &&

@@ -4,10 +4,10 @@
  * load PORT CA HOST MODE CONNECTIONS SECONDS AUTHORIZATION PATH [BYTES]
  *   MODE get     GET PATH
  *        send    POST PATH/messages with a body of BYTES bytes (1024)
- *        settle  POST PATH/messages/head?timeout=0, then DELETE of what its Location names; a pair counts as one
- *        post    POST PATH with the body read from standard input
- * Prints one JSON object: rate (per second), errors (answers with another status than expected), latency percentiles and the longest in us,
- * and load_us, what an operation costs this program itself.
+ *        settle  POST PATH/messages/head?timeout=0, then DELETE of what its Location names; a pair counts as
+ * one post    POST PATH with the body read from standard input Prints one JSON object: rate (per second),
+ * errors (answers with another status than expected), latency percentiles and the longest in us, and load_us,
+ * what an operation costs this program itself.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -40,8 +40,8 @@ struct options {
 struct connection {
     SSL *ssl;
     int fd;
-    bool completing;        /* settle: the DELETE half is under way */
-    char out[4096];         /* a settle's DELETE */
+    bool completing; /* settle: the DELETE half is under way */
+    char out[4096];  /* a settle's DELETE */
     const char *send;
     size_t send_n, sent;
     char *in;
@@ -116,20 +116,23 @@ static void build_requests(const struct options *o)
     if (!request || !head_request)
         die("memory");
     if (o->mode == MODE_GET)
-        request_n = (size_t)snprintf(request, 4096, "GET %s HTTP/1.1\r\nHost: %s\r\nAuthorization: %s\r\n\r\n", o->path, o->host,
-                                     o->authorization);
+        request_n =
+            (size_t)snprintf(request, 4096, "GET %s HTTP/1.1\r\nHost: %s\r\nAuthorization: %s\r\n\r\n",
+                             o->path, o->host, o->authorization);
     else
-        request_n = (size_t)snprintf(request, 4096,
-                                     "POST %s%s HTTP/1.1\r\nHost: %s\r\nAuthorization: %s\r\nContent-Type: %s\r\n"
-                                     "Content-Length: %zu\r\n\r\n",
-                                     o->path, o->mode == MODE_SEND ? "/messages" : "", o->host, o->authorization,
-                                     o->mode == MODE_SEND ? "application/octet-stream" : "application/json", body_n);
+        request_n =
+            (size_t)snprintf(request, 4096,
+                             "POST %s%s HTTP/1.1\r\nHost: %s\r\nAuthorization: %s\r\nContent-Type: %s\r\n"
+                             "Content-Length: %zu\r\n\r\n",
+                             o->path, o->mode == MODE_SEND ? "/messages" : "", o->host, o->authorization,
+                             o->mode == MODE_SEND ? "application/octet-stream" : "application/json", body_n);
     if (body_n)
         memcpy(request + request_n, body, body_n);
     request_n += body_n;
     snprintf(head_request, 4096,
-             "POST %s/messages/head?timeout=0 HTTP/1.1\r\nHost: %s\r\nAuthorization: %s\r\nContent-Length: 0\r\n\r\n", o->path, o->host,
-             o->authorization);
+             "POST %s/messages/head?timeout=0 HTTP/1.1\r\nHost: %s\r\nAuthorization: %s\r\nContent-Length: "
+             "0\r\n\r\n",
+             o->path, o->host, o->authorization);
     free(body);
 }
 
@@ -186,8 +189,8 @@ static bool prepare_delete(struct connection *c, const struct options *o, size_t
     const char *end = path ? memchr(path, '\r', (size_t)(c->in + head_n - path)) : NULL;
     if (!end)
         return false;
-    snprintf(c->out, sizeof c->out, "DELETE %.*s HTTP/1.1\r\nHost: %s\r\nAuthorization: %s\r\n\r\n", (int)(end - path), path, o->host,
-             o->authorization);
+    snprintf(c->out, sizeof c->out, "DELETE %.*s HTTP/1.1\r\nHost: %s\r\nAuthorization: %s\r\n\r\n",
+             (int)(end - path), path, o->host, o->authorization);
     return true;
 }
 
@@ -257,8 +260,8 @@ static bool receive(struct connection *c)
     return true;
 }
 
-/* After an event: reads what came, and sends the next request when the answer is whole. Nothing more can be there
- * then, so nothing more is read: what comes later is an event of its own (edges). */
+/* After an event: reads what came, and sends the next request when the answer is whole. Nothing more can be
+ * there then, so nothing more is read: what comes later is an event of its own (edges). */
 static void pump(struct connection *c, const struct options *o, struct totals *t)
 {
     if (!flush(c))
@@ -282,6 +285,8 @@ static void open_connection(struct connection *c, SSL_CTX *ctx, const struct opt
     if (c->fd < 0 || connect(c->fd, (struct sockaddr *)&a, sizeof a) != 0)
         die("connect");
     setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    setsockopt(c->fd, IPPROTO_TCP, TCP_CONGESTION, "reno",
+               4); /* no pacing by timers, where that is the default */
     c->ssl = SSL_new(ctx);
     SSL_set_fd(c->ssl, c->fd);
     SSL_set_tlsext_host_name(c->ssl, o->host);
@@ -302,10 +307,12 @@ static void report(struct totals *t, const struct options *o, double seconds)
 {
     qsort(t->latency_us, t->latency_n, sizeof *t->latency_us, by_value);
     size_t n = t->latency_n;
-    printf("{\"connections\":%d,\"seconds\":%.3f,\"done\":%llu,\"rate\":%.1f,\"errors\":%llu,\"empty\":%llu,\"p50_us\":%u,\"p99_us\":%u,"
+    printf("{\"connections\":%d,\"seconds\":%.3f,\"done\":%llu,\"rate\":%.1f,\"errors\":%llu,\"empty\":%llu,"
+           "\"p50_us\":%u,\"p99_us\":%u,"
            "\"max_us\":%u,\"load_us\":%.2f}\n",
-           o->connections, seconds, (unsigned long long)t->done, (double)t->done / seconds, (unsigned long long)t->errors,
-           (unsigned long long)t->empty, n ? t->latency_us[n / 2] : 0, n ? t->latency_us[n * 99 / 100] : 0, n ? t->latency_us[n - 1] : 0,
+           o->connections, seconds, (unsigned long long)t->done, (double)t->done / seconds,
+           (unsigned long long)t->errors, (unsigned long long)t->empty, n ? t->latency_us[n / 2] : 0,
+           n ? t->latency_us[n * 99 / 100] : 0, n ? t->latency_us[n - 1] : 0,
            t->done ? cpu_us() / (double)t->done : 0);
 }
 
@@ -351,11 +358,19 @@ int main(int argc, char **argv)
 {
     static const char *const modes[] = {"get", "send", "settle", "post"};
     if (argc < 9) {
-        fprintf(stderr, "usage: load PORT CA HOST get|send|settle|post CONNECTIONS SECONDS AUTHORIZATION PATH [BYTES]\n");
+        fprintf(
+            stderr,
+            "usage: load PORT CA HOST get|send|settle|post CONNECTIONS SECONDS AUTHORIZATION PATH [BYTES]\n");
         return 2;
     }
-    struct options o = {.port = atoi(argv[1]), .ca = argv[2], .host = argv[3], .connections = atoi(argv[5]), .seconds = strtod(argv[6], NULL),
-                        .authorization = argv[7], .path = argv[8], .bytes = argc > 9 ? strtoul(argv[9], NULL, 10) : 1024};
+    struct options o = {.port = atoi(argv[1]),
+                        .ca = argv[2],
+                        .host = argv[3],
+                        .connections = atoi(argv[5]),
+                        .seconds = strtod(argv[6], NULL),
+                        .authorization = argv[7],
+                        .path = argv[8],
+                        .bytes = argc > 9 ? strtoul(argv[9], NULL, 10) : 1024};
     for (size_t i = 0; i < sizeof modes / sizeof *modes; i++)
         if (strcmp(argv[4], modes[i]) == 0)
             o.mode = (enum mode)i;

@@ -178,6 +178,48 @@ START_TEST(test_brokerprops__https_own_headers_are_no_properties)
     ck_assert(!brokerprops_showable("Location") && !brokerprops_showable("a b") &&
               !brokerprops_showable("") && !brokerprops_showable("a:b"));
     ck_assert(brokerprops_showable("Priority"));
+    static const char *const own[] = {"accept",
+                                      "accept-charset",
+                                      "Age",
+                                      "allow",
+                                      "content-encoding",
+                                      "content-md5",
+                                      "cookie",
+                                      "date",
+                                      "dnt",
+                                      "etag",
+                                      "expect",
+                                      "expires",
+                                      "forwarded",
+                                      "from",
+                                      "host",
+                                      "keep-alive",
+                                      "location",
+                                      "Origin",
+                                      "pragma",
+                                      "range",
+                                      "referer",
+                                      "server",
+                                      "retry-after",
+                                      "set-cookie",
+                                      "request-id",
+                                      "te",
+                                      "trailer",
+                                      "via",
+                                      "upgrade",
+                                      "tracestate",
+                                      "warning",
+                                      "servicebusauthorization",
+                                      "www-authenticate",
+                                      "transfer-encoding",
+                                      "servicebussupplementaryauthorization",
+                                      "max-forwards",
+                                      "last-modified",
+                                      "servicebusdlqsupplementaryauthorization",
+                                      "strict-transport-security",
+                                      "upgrade-insecure-requests"};
+    for (size_t i = 0; i < SB_ARRAY_LEN(own); i++)
+        ck_assert_msg(!brokerprops_showable(own[i]), "%s", own[i]);
 }
 END_TEST
 

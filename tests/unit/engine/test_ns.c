@@ -914,6 +914,41 @@ START_TEST(test_ns__sas_signature)
 }
 END_TEST
 
+/* What was verified once is not asked for again, until the rule's keys, or the rule, are others. */
+START_TEST(test_ns__sas_signature_is_forgotten_with_its_key)
+{
+    struct auth_rule r, other;
+    unsigned rights = 0;
+    const char *sr = "https://contoso-sb1.servicebus.windows.net/q",
+               *raw = "https%3a%2f%2fcontoso-sb1.servicebus.windows.net%2fq", *se = "9999999999";
+    struct ns_spec s = ns_wanted(NS);
+    ns_ok(&s);
+    ck_assert_int_eq(ns_rule_put(e, NS, NULL, "s", RIGHT_SEND, arena, &r, &err), SB_OK);
+    const char *sig = sign(r.primary, raw, se), *sig2 = sign(r.secondary, raw, se);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(VERIFY("q", raw, se, "s", sig), SB_OK);
+        ck_assert_int_eq(VERIFY("q", raw, se, "s", sig2), SB_OK);
+        ck_assert_int_eq(VERIFY("q", raw, "9999999998", "s", sig), SB_EBADTOKEN);
+        ck_assert_int_eq(VERIFY("p", raw, se, "s", sig), SB_EBADTOKEN);
+    }
+    /* more of them than are remembered */
+    for (int i = 0; i < 9; i++) {
+        const char *until = arena_printf(arena, "999999999%d", i);
+        ck_assert_int_eq(VERIFY("q", raw, until, "s", sign(r.primary, raw, until)), SB_OK);
+    }
+    ck_assert_int_eq(VERIFY("q", raw, se, "s", sig), SB_OK);
+    ck_assert_int_eq(ns_rule_regenerate(e, NS, NULL, "s", 0, NULL, arena, &other, &err), SB_OK);
+    ck_assert_int_eq(VERIFY("q", raw, se, "s", sig), SB_EBADTOKEN);
+    ck_assert_int_eq(VERIFY("q", raw, se, "s", sig2), SB_OK);
+    ck_assert_int_eq(ns_rule_put(e, NS, NULL, "s", RIGHT_LISTEN, arena, &other, &err), SB_OK);
+    ck_assert_int_eq(VERIFY("q", raw, se, "s", sig2), SB_OK);
+    ck_assert_uint_eq(rights, RIGHT_LISTEN);
+    bool existed;
+    ck_assert_int_eq(ns_rule_delete(e, NS, NULL, "s", &existed, &err), SB_OK);
+    ck_assert_int_eq(VERIFY("q", raw, se, "s", sig2), SB_EBADTOKEN);
+}
+END_TEST
+
 static void add(Suite *s, TCase *t)
 {
     tcase_set_timeout(t, 60);
@@ -939,6 +974,7 @@ Suite *unit_suite(void)
     tcase_add_test(t, test_ns__rules);
     tcase_add_test(t, test_ns__sas_resource);
     tcase_add_test(t, test_ns__sas_signature);
+    tcase_add_test(t, test_ns__sas_signature_is_forgotten_with_its_key);
     add(s, t);
     t = tcase_create("plan");
     tcase_add_checked_fixture(t, arena_setup, arena_teardown);
