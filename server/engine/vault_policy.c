@@ -272,11 +272,11 @@ out:
 
 /* ---- faults ---- */
 
-static enum sb_err check_fault(struct engine *e, const struct vault_caller *c, const struct vault *v,
-                               int *ret_status, struct sb_error *err)
+static enum sb_err check_fault(struct vault_call *k, struct sb_error *err)
 {
     int status = 0;
-    enum fault_kind kind = faults_hit(e, v->name, !c->service, &status);
+    const struct vault *v = &k->v->v;
+    enum fault_kind kind = faults_hit(k->e, v->name, !k->c->service, &status);
     switch (kind) {
     case FAULT_NONE: return SB_OK;
     case FAULT_THROTTLE:
@@ -284,7 +284,8 @@ static enum sb_err check_fault(struct engine *e, const struct vault_caller *c, c
                        "Request was not processed because too many requests were received.");
     case FAULT_UNREACHABLE:
     case FAULT_TIMEOUT:
-        if (c->service)
+        k->unheard = true;
+        if (k->c->service)
             return sb_fail(err, SB_EUNREACHABLE, "The key vault '%s' %s.", v->name,
                            kind == FAULT_TIMEOUT ? "did not answer in time" : "cannot be reached");
         return sb_fail(err, SB_EUNAVAILABLE, "The key vault '%s' is not available.", v->name);
@@ -295,7 +296,7 @@ static enum sb_err check_fault(struct engine *e, const struct vault_caller *c, c
                        "Request was not processed because too many requests were received.");
     enum sb_err rc =
         sb_fail(err, SB_EUNAVAILABLE, "The key vault '%s' answered with status %d.", v->name, status);
-    *ret_status = status;
+    k->status = status;
     if (err != NULL)
         err->status = status;
     return rc;
@@ -320,7 +321,7 @@ enum sb_err vault_call_begin(struct vault_call *k, struct engine *e, const struc
         return sb_fail(err, SB_EBADPARAM, "The request URI contains an invalid name: %.200s", key);
     }
     SB_TRY(vault_find(e, vault, &k->v, err));
-    SB_TRY(check_fault(e, c, &k->v->v, &k->status, err));
+    SB_TRY(check_fault(k, err));
     SB_TRY(vault_authorize(e, c, &k->v->v, k->op, key, err));
 out:
     return rc;
@@ -354,7 +355,7 @@ static void audit(const struct vault_call *k, enum sb_err rc)
 
 enum sb_err vault_call_end(struct vault_call *k, enum sb_err rc)
 {
-    if (k->v != NULL)
+    if (k->v != NULL && !k->unheard)
         audit(k, rc);
     vault_snap_unref(k->v);
     k->v = NULL;

@@ -133,12 +133,13 @@ struct vault_call {
     const char *key;
     char version[VKEY_VERSION_LEN + 1]; /* set by the operation when it knows */
     int status;                         /* of the answer, where a fault asks for one; else 0 */
+    bool unheard;                       /* it never came to the vault: no audit event */
 };
 /* In this order: key name, vault, fault, tenant, firewall, permission. Always followed by vault_call_end. */
 SB_MUST enum sb_err vault_call_begin(struct vault_call *k, struct engine *e, const struct vault_caller *c,
                                      enum vault_op_id op, const char *vault, const char *key,
                                      struct sb_error *err);
-/* Writes the audit event and returns rc. */
+/* Writes the audit event (of a call that came to the vault) and returns rc. */
 enum sb_err vault_call_end(struct vault_call *k, enum sb_err rc);
 void vault_call_version(struct vault_call *k, const char *version);
 

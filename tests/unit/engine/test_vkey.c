@@ -838,6 +838,30 @@ START_TEST(test_vkey__every_call_is_audited)
 }
 END_TEST
 
+/* What did not come to the vault is not in its log. */
+START_TEST(test_vkey__a_call_that_is_not_heard_is_not_audited)
+{
+    static const struct {
+        enum fault_kind kind;
+        int status;
+        size_t audited;
+    } cases[] = {
+        {FAULT_UNREACHABLE, 0, 0}, {FAULT_TIMEOUT, 0, 0}, {FAULT_THROTTLE, 0, 2}, {FAULT_ERROR, 503, 2}};
+    make_key("k");
+    for (size_t i = 0; i < SB_ARRAY_LEN(cases); i++) {
+        struct st_event *ev = NULL;
+        size_t n = 0;
+        bool gap;
+        int64_t since = events_last_id(e);
+        fault(cases[i].kind, true, cases[i].status);
+        ck_assert_int_ne(get_as(NULL, true), SB_OK);
+        ck_assert_int_ne(get_as("127.0.0.1", false), SB_OK);
+        ck_ok(events_list(e, since, 100, arena, &ev, &n, &gap, &err));
+        ck_assert_uint_eq(n, cases[i].audited);
+    }
+}
+END_TEST
+
 /* ---- import, and what is on disk ---- */
 
 /* RFC 7515, appendix A.3. */
@@ -985,6 +1009,7 @@ Suite *unit_suite(void)
     tcase_add_test(t, test_vkey__service_check_is_neither_fault_nor_audit);
     tcase_add_test(t, test_vkey__http_statuses);
     tcase_add_test(t, test_vkey__every_call_is_audited);
+    tcase_add_test(t, test_vkey__a_call_that_is_not_heard_is_not_audited);
     tcase_add_test(t, test_vkey__calls_and_changes_at_the_same_time);
     tcase_add_test(t, test_vkey__private_keys_are_sealed_on_disk_and_open_after_a_restart);
     suite_add_tcase(s, t);
