@@ -48,7 +48,7 @@ sys_server  := -lmicrohttpd $(sys_api)
 layers := base crypto store engine api server
 unit_bin := $(foreach l,$(layers),$(patsubst tests/unit/$(l)/%.c,$(B)/tests/$(l)/%,$(wildcard tests/unit/$(l)/test_*.c)))
 
-.PHONY: all deps demo run test unit corpus e2e fault lint bench clients replay fuzz valgrind install clean
+.PHONY: all deps demo run test unit corpus e2e fault lint tidy bench clients replay fuzz fuzz-build valgrind install clean
 all: deps
 	@$(MAKE) --no-print-directory $(B)/sealedbus
 	@mkdir -p build && ln -sf $(config)/sealedbus build/sealedbus
@@ -96,13 +96,17 @@ corpus: deps
 	@$(MAKE) --no-print-directory $(corpus_bin)
 	@for t in $(fuzz_targets); do printf '%s: ' $$t; $(B)/corpus/$$t fixtures/corpus/$$t/* || exit 1; done
 FUZZ_SECONDS ?= 60
+fuzz_san := fuzzer-no-link,address,undefined
+fuzz_bin := $(patsubst %,$(B)/fuzz/%,$(fuzz_targets))
+$(B)/fuzz/%: $(B)/tests/fuzz/%.o $(libs_api)
+	@mkdir -p $(@D)
+	$(CC) $(ldflags) -fsanitize=fuzzer -o $@ $^ $(sys_api)
+fuzz-build:
+	@$(MAKE) --no-print-directory $(fuzz_bin)
 fuzz: deps
 	@tests/lib/deps.sh clang libclang-rt-14-dev
-	@mkdir -p build/fuzz
-	@for t in $(fuzz_targets); do clang -g -O1 -std=c11 -D_POSIX_C_SOURCE=200809L -I. -DSB_VERSION='"fuzz"' \
-	    -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o build/fuzz/$$t tests/fuzz/$$t.c \
-	    $(base_src) $(crypto_src) $(store_src) $(engine_src) $(api_src) $(sys_api) -lpthread || exit 1; done
-	@tests/lib/fuzz.sh $(FUZZ_SECONDS) build/fuzz $(fuzz_targets)
+	@$(MAKE) --no-print-directory CC=clang SAN=$(fuzz_san) fuzz-build
+	@tests/lib/fuzz.sh $(FUZZ_SECONDS) build/clang-$(subst $(comma),-,$(fuzz_san))/fuzz $(fuzz_targets)
 
 e2e: all
 	@SEALEDBUS=$(abspath $(B)/sealedbus) python3 tests/e2e/run.py $(E2E)
