@@ -79,6 +79,9 @@ static const struct errmap_cell cells[SB_ERR_MAX][PLANE_MAX] = {
     ROW(SB_EBADJSON, GW(400, "InvalidRequestContent"), CI(400, "invalid_request", "90013"),
         C(400, "BadParameter"), C(400, "400"), C(400, "BadRequest"), C(400, "BadJson")),
     MALFORMED(SB_EBADREQUEST),
+    /* The code is what tmpl_fault says, mostly this one. */
+    ROW(SB_ETEMPLATE, GW(400, "InvalidTemplate"), CI(400, "invalid_request", "90013"), C(400, "BadParameter"),
+        C(400, "400"), C(400, "Request_BadRequest"), C(400, "InvalidTemplate")),
     /* (choice) A name no plane has; on the control port: a Host or Origin that is not allowed. */
     ROW(SB_ENOHOST, GW(400, "InvalidHostName"), CI(400, "invalid_request", "90013"), C(400, "BadParameter"),
         C(400, "400"), C(400, "BadRequest"), C(403, "Forbidden")),

@@ -12,6 +12,15 @@
 #define BLOCK_LEN 64u
 #define HASH_LEN  32u
 
+static bool digest(const EVP_MD *md, const void *p, size_t n, uint8_t *ret)
+{
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    bool ok = ctx && md && EVP_DigestInit_ex2(ctx, md, NULL) == 1 && EVP_DigestUpdate(ctx, p, n) == 1 &&
+              EVP_DigestFinal_ex(ctx, ret, NULL) == 1;
+    EVP_MD_CTX_free(ctx);
+    return ok;
+}
+
 static bool begin(EVP_MD_CTX *ctx)
 {
     const EVP_MD *md = cmem_algs()->sha256;
@@ -20,11 +29,7 @@ static bool begin(EVP_MD_CTX *ctx)
 
 static bool sha256(const void *p, size_t n, uint8_t ret[HASH_LEN])
 {
-    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-    bool ok =
-        ctx && begin(ctx) && EVP_DigestUpdate(ctx, p, n) == 1 && EVP_DigestFinal_ex(ctx, ret, NULL) == 1;
-    EVP_MD_CTX_free(ctx);
-    return ok;
+    return digest(cmem_algs()->sha256, p, n, ret);
 }
 
 static void xor_block(uint8_t *block, uint8_t with)
@@ -83,6 +88,11 @@ static void check(bool ok)
         return;
     log_event(LOG_ERROR, "digest.failed", NULL);
     abort();
+}
+
+void digest_sha1(const void *p, size_t n, uint8_t ret[20])
+{
+    check(digest(cmem_algs()->sha1, p, n, ret));
 }
 
 void digest_sha256(const void *p, size_t n, uint8_t ret[32])

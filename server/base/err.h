@@ -30,6 +30,7 @@
     X(SB_EINVAL, "invalid argument")                                                                         \
     X(SB_EBADJSON, "body is not the JSON expected")                                                          \
     X(SB_EBADREQUEST, "request is malformed")                                                                \
+    X(SB_ETEMPLATE, "template is invalid")                                                                   \
     X(SB_ENOHOST, "unknown host")                                                                            \
     X(SB_ENOROUTE, "no such resource path")                                                                  \
     X(SB_EMETHOD, "method not allowed")                                                                      \
