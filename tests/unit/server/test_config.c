@@ -60,6 +60,7 @@ START_TEST(test_config__defaults)
     ck_assert_int_eq(c.https_port, 8443);
     ck_assert_int_eq(c.http_port, 5300);
     ck_assert_int_eq(c.poll_interval, 300);
+    ck_assert_int_eq(c.grant_delay, 0);
     ck_assert_int_eq(c.clock, 0);
     ck_assert_int_eq(c.token_clock, 0);
     ck_assert_int_eq(c.now_ms, 0);
@@ -338,7 +339,8 @@ START_TEST(test_config__help_is_complete)
                                         "tls-cert",     "tls-key",
                                         "log-level",    "log-format",
                                         "print-hosts",  "help",
-                                        "version",      "print-capabilities"};
+                                        "version",      "print-capabilities",
+                                        "grant-delay"};
     static const char *const twins[] = {"SEALEDBUS_DATA_DIR",
                                         "SEALEDBUS_IN_MEMORY",
                                         "SEALEDBUS_TOKEN_CLOCK",
@@ -347,6 +349,7 @@ START_TEST(test_config__help_is_complete)
                                         "SEALEDBUS_HTTPS_PORT",
                                         "SEALEDBUS_HTTP_PORT",
                                         "SEALEDBUS_POLL_INTERVAL",
+                                        "SEALEDBUS_GRANT_DELAY",
                                         "SEALEDBUS_CLOCK",
                                         "SEALEDBUS_NOW",
                                         "SEALEDBUS_SUBSCRIPTIONS",
