@@ -85,6 +85,7 @@
     X(KV_CREDENTIAL_CLEAR, "DELETE FROM credential")                                                         \
     X(KV_GRAPH_PRINCIPAL_CLEAR, "DELETE FROM principal WHERE oid IN (SELECT oid FROM service_principal "     \
                                 "UNION ALL SELECT oid FROM dir_user)")
+
 /* diagnostic settings (st_diagnostic.c) */
 #define KV_STMTS_DIAGNOSTIC(X)                                                                               \
     X(KV_DIAGNOSTIC_PUT, "INSERT INTO diagnostic_setting(scope,name,body) VALUES(?1,?2,?3) "                 \
