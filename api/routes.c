@@ -12,7 +12,7 @@ static const struct route_table *const tables[] = {
     &routes_arm_vault_key,
     &routes_arm_diagnostic,
     &routes_arm_namespace,
-    &routes_arm_queue,
+    &routes_arm_entity,
     &routes_entra,
     &routes_graph,
     &routes_vault_keys,
