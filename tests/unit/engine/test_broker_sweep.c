@@ -37,7 +37,7 @@ START_TEST(test_sweep__a_backlog_goes_after_its_queue)
     send("q", "m");
     send("other", "stays");
     copies("SELECT min(id)+1000 FROM message", 1700);
-    ck_assert_int_eq(broker_queue_delete(e, NS, "q", &existed, &err), SB_OK);
+    ck_assert_int_eq(broker_entity_delete(e, NS, ENTITY_QUEUE, "q", &existed, &err), SB_OK);
     ck_assert(existed);
     /* The name can be used again at once, and shows nothing of the old one. */
     q_put(q_spec("q"));
@@ -58,8 +58,8 @@ START_TEST(test_sweep__two_queues_and_a_namespace)
     send("p", "m");
     copies("SELECT min(id)+1000 FROM message", 1500);
     copies("SELECT max(id)+1000 FROM message", 1500);
-    ck_assert_int_eq(broker_queue_delete(e, NS, "q", &existed, &err), SB_OK);
-    ck_assert_int_eq(broker_queue_delete(e, NS, "p", &existed, &err), SB_OK);
+    ck_assert_int_eq(broker_entity_delete(e, NS, ENTITY_QUEUE, "q", &existed, &err), SB_OK);
+    ck_assert_int_eq(broker_entity_delete(e, NS, ENTITY_QUEUE, "p", &existed, &err), SB_OK);
     swept_down_to(0);
     q_put(q_spec("q"));
     send("q", "m");
