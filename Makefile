@@ -48,7 +48,7 @@ sys_server  := -lmicrohttpd $(sys_api)
 layers := base crypto store engine api server
 unit_bin := $(foreach l,$(layers),$(patsubst tests/unit/$(l)/%.c,$(B)/tests/$(l)/%,$(wildcard tests/unit/$(l)/test_*.c)))
 
-.PHONY: all deps demo run test unit corpus e2e fault lint tidy bench clients replay fuzz fuzz-build valgrind install clean
+.PHONY: all deps demo run test unit corpus e2e fault lint tidy bench clients oav replay fuzz fuzz-build valgrind install clean
 all: deps
 	@$(MAKE) --no-print-directory $(B)/sealedbus
 	@mkdir -p build && ln -sf $(config)/sealedbus build/sealedbus
@@ -140,8 +140,16 @@ bench: all
 clients_packages := python3-venv libnss-myhostname
 clients: all
 	@tests/lib/deps.sh $(clients_packages) $(if $(shell command -v npm),,nodejs npm)
-	@tests/clients/install.sh
+	@tests/clients/install.sh build/clients az venv node go
 	@SEALEDBUS=$(abspath $(B)/sealedbus) python3 tests/clients/run.py $(CLIENTS)
+
+# What the clients of CLIENTS send and get, written down on the way and held against the services' specifications (in ../shared).
+oav: all
+	@tests/lib/deps.sh $(clients_packages) $(if $(shell command -v npm),,nodejs npm)
+	@tests/clients/install.sh build/clients az venv node go oav
+	@rm -rf build/oav
+	@SEALEDBUS=$(abspath $(B)/sealedbus) CLIENTS_RECORD=$(abspath build/oav/traffic) python3 tests/clients/run.py $(CLIENTS)
+	@CLIENTS='$(CLIENTS)' python3 tests/clients/oav.py
 
 valgrind: deps
 	@tests/lib/deps.sh valgrind

@@ -66,6 +66,8 @@ static void write_cloud(struct request *r, struct jw *w)
     jw_obj(w, "suffixes");
     write_suffix(r, w, "keyVaultDns", HOST_VAULT);
     write_suffix(r, w, "serviceBusEndpointSuffix", HOST_BUS);
+    /* No storage is emulated, but Terraform's provider does not start where a cloud has none. */
+    jw_str(w, "storage", r->real_name ? "core.windows.net" : "core.localhost");
     jw_end_obj(w);
     jw_strf(w, "resourceManager", "%s/", arm);
     jw_strf(w, "microsoftGraphResourceId", "%s/", graph);

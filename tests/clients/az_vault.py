@@ -1,8 +1,10 @@
 """Azure CLI: a cloud of its own, sign-in, groups, vaults and keys under roles and under access policies, identities."""
 
+import datetime
+import json
 from az import PORT, Az, Refused
 from checks import Suite
-from harness import CLIENT, CLIENT_OID, SUB, TENANT
+from harness import CLIENT, CLIENT_OID, SECRET, SUB, TENANT
 
 GROUP, VAULT, POLICY_VAULT = "ContosoRG", "contoso-SB-BYOK-keyvault", "contoso-policy-vault"
 VAULT_ID = f"/subscriptions/{SUB}/resourceGroups/{GROUP}/providers/Microsoft.KeyVault/vaults/{VAULT}"
@@ -12,15 +14,16 @@ suite = Suite("az vault")
 az = Az("vault")
 
 with suite.check("cloud register, cloud set, cloud show"):
-    az.register()
-    cloud = az("cloud show")
+    az.program(f"cloud register --name SealedBus --endpoint-resource-manager https://management.localhost:{PORT}")
+    az.program("cloud set --name SealedBus")
+    cloud = az.program("cloud show")
     assert cloud["name"] == "SealedBus" and cloud["suffixes"]["keyvaultDns"] == f".vault.localhost:{PORT}", cloud
 
 with suite.check("a wrong secret is refused, in the sign-in's words"):
     az.refused("AADSTS7000215", f"login --service-principal --username {CLIENT} --password wrong --tenant {TENANT}")
 
 with suite.check("login --service-principal, account show"):
-    accounts = az.sign_in()
+    accounts = az.program(f"login --service-principal --username {CLIENT} --password {SECRET} --tenant {TENANT}")
     assert [(a["id"], a["tenantId"], a["user"]["name"]) for a in accounts] == [(SUB, TENANT, CLIENT)], accounts
     assert az("account show")["environmentName"] == "SealedBus"
 
@@ -106,6 +109,17 @@ with suite.check("keyvault key encrypt and decrypt"):
     az(f"keyvault key create --vault-name {POLICY_VAULT} --name open")
     sealed = az(f"keyvault key encrypt {command} --value teapots")["result"]
     assert az(f"keyvault key decrypt {command} --value {sealed}")["result"] == "teapots"
+
+with suite.check("keyvault network-rule add, list: another address is shut out, then let in again"):
+    name = f"--name {POLICY_VAULT} --resource-group {GROUP}"
+    az(f"keyvault update {name} --default-action Deny --bypass AzureServices")
+    az(f"keyvault network-rule add {name} --ip-address 203.0.113.0/24")
+    rules = az(f"keyvault network-rule list {name}")
+    assert [r["value"] for r in rules["ipRules"]] == ["203.0.113.0/24"] and rules["defaultAction"] == "Deny", rules
+    az.refused("ForbiddenByFirewall", f"keyvault key list --vault-name {POLICY_VAULT}")
+    az(f"keyvault network-rule remove {name} --ip-address 203.0.113.0/24")
+    az(f"keyvault update {name} --default-action Allow")
+    assert {k["name"] for k in az(f"keyvault key list --vault-name {POLICY_VAULT}")} == {"curve", "open", "rsa4"}
 
 with suite.check("keyvault delete, list-deleted, show-deleted, recover, purge"):
     az(f"keyvault delete --name {POLICY_VAULT} --resource-group {GROUP}")

@@ -152,4 +152,12 @@ with suite.check("purge: gone for good, the name is free"):
         client.get_deleted_key("page0")
     assert client.create_ec_key("page0").key_type == KeyType.ec
 
+with suite.check("more keys than a page of the service holds: 25 and the rest, each once"):
+    for i in range(26):
+        client.create_ec_key(f"many-{i:02}", curve=KeyCurveName.p_256)
+    pages = [[k.name for k in page] for page in client.list_properties_of_keys().by_page()]
+    names = sum(pages, [])
+    assert [len(p) for p in pages] == [25, len(names) - 25] and len(names) == len(set(names)), pages
+    assert {f"many-{i:02}" for i in range(26)} < set(names), names
+
 suite.close()

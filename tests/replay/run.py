@@ -1,84 +1,136 @@
 #!/usr/bin/env python3
-"""run.py [FILTER…]: replays recorded traffic of the real services, each recording against a fresh emulator, and compares the misses with the reviewed
-list beside this file: a miss that is not listed fails, and so does a listed one that no longer happens (the list is to stay true).
-Without the recordings it says so and stops. run.py --update writes the list anew (keeping the reasons), for review."""
+"""run.py [--update] [FILTER…]: replays recorded traffic of the real services, each recording against a fresh emulator, several at once, and
+compares what differs with the reviewed list beside this file: a miss that is not listed fails, and so does a listed one that no longer
+happens (the list is to stay true). Each set of recordings.txt has to reach SHARE of its requests in scope with the recorded status and
+shape. A filter is a part of a recording's path. Without the recordings it says so and stops. --update writes the list anew (keeping the
+reasons, "?" where there was none) for review."""
 
+import concurrent.futures
+import glob
 import json
 import os
 import subprocess
 import sys
 import tempfile
 
+sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(ROOT, "tests", "e2e"))
+
 import harness  # noqa: E402
 
-SHARED = os.path.join(ROOT, "..", "shared")
+SHARED = os.environ.get("SHARED", os.path.join(ROOT, "..", "shared"))
+RECORDINGS = os.path.join(SHARED, "recordings")
 LIST = os.path.join(HERE, "misses.txt")
-SETS = [line.split("#")[0].strip() for line in open(os.path.join(HERE, "recordings.txt"))]
+HEAD = "# recording <tab> request <tab> what differs <tab> why; reviewed by hand, checked by `make replay`\n"
+SHARE = 0.90
+JOBS = int(os.environ.get("REPLAY_JOBS", "4"))
+GOOD = ("match", "value")  # a value that differs is told by the tool, but is no miss: status and shape are what counts
 
 
-def replay(path):
-    """The tool's rows for one recording."""
-    with tempfile.TemporaryDirectory() as folder:
+def lines_of(path):
+    """The lines of a list, split at tabs, without comments."""
+    if not os.path.exists(path):
+        return []
+    with open(path) as f:
+        return [line.rstrip("\n").split("\t") for line in f if line.strip() and not line.startswith("#")]
+
+
+def read_sets():
+    """{set: {recording}}"""
+    sets = {}
+    for name, pattern in lines_of(os.path.join(HERE, "recordings.txt")):
+        found = set(glob.glob(pattern.lstrip("!"), root_dir=RECORDINGS, recursive=True))
+        assert found, f"recordings.txt: no recording is called {pattern}"
+        if pattern.startswith("!"):
+            sets[name] -= found
+        else:
+            sets.setdefault(name, set()).update(found)
+    return sets
+
+
+def replay(name):
+    """The tool's rows for one recording, those out of its scope left out."""
+    with tempfile.TemporaryDirectory(prefix="sealedbus-replay-") as folder:
         e = harness.Emulator(folder, "--in-memory", clock="real").start()
         try:
-            out = os.path.join(folder, "rows")
+            rows = os.path.join(folder, "rows")
             subprocess.run([sys.executable, os.path.join(SHARED, "tools", "replay"), "--port", str(e.https_port), "--ca", e.ready["ca"],
-                            "--json", out, path], check=True, stdout=subprocess.DEVNULL)
-            with open(out) as f:
-                return json.load(f)
+                            "--json", rows, os.path.join(RECORDINGS, name)], check=True, stdout=subprocess.DEVNULL)
+            with open(rows) as f:
+                return [r for r in json.load(f) if r["verdict"] != "skipped"]
         finally:
             e.stop()
 
 
-def read_list():
-    """{(recording, index): (verdict, reason)}"""
-    known = {}
-    if os.path.exists(LIST):
-        for line in open(LIST):
-            if line.strip() and not line.startswith("#"):
-                name, index, verdict, reason = line.rstrip("\n").split("\t")
-                known[name, int(index)] = (verdict, reason)
-    return known
+def read_misses():
+    """{(recording, request, verdict): reason}"""
+    return {(name, int(index), verdict): reason for name, index, verdict, reason in lines_of(LIST)}
+
+
+def write_misses(known, misses, ran):
+    """The list with what was just seen; what was not run stays as it is."""
+    keep = {k: why for k, why in known.items() if k[0] not in ran}
+    keep.update({k: known.get(k, "?") for k in misses})
+    with open(LIST, "w") as f:
+        f.write(HEAD)
+        f.writelines("\t".join([name, str(index), verdict, why]) + "\n" for (name, index, verdict), why in sorted(keep.items()))
+
+
+def judge(known, misses, ran):
+    """How many faults there are: misses that nobody has reviewed, lines that are no longer true or say nothing."""
+    failed = 0
+    for key, row in sorted(misses.items()):
+        if key not in known:
+            failed += 1
+            print(f"NEW MISS {key[0]}#{key[1]} ({key[2]}) {row['method']} {row['path'][:140]}\n    " + "\n    ".join(row["differences"][:4]))
+    for key, why in sorted(known.items()):
+        if key[0] in ran and key not in misses:
+            failed += 1
+            print(f"LISTED, BUT GOOD NOW: {key[0]}#{key[1]} ({key[2]}): take it off the list")
+        elif len(why) < 10:
+            failed += 1
+            print(f"LISTED WITHOUT A REASON: {key[0]}#{key[1]}")
+    return failed
+
+
+def told(name, rows):
+    bad = sum(r["verdict"] not in GOOD for r in rows)
+    same = sum(r["verdict"] == "match" for r in rows)
+    return f"{name}: {len(rows) - bad} of {len(rows)} ({same} in every stable value too)"
 
 
 def main():
-    if not os.path.isdir(os.path.join(SHARED, "recordings")):
+    if not os.path.isdir(RECORDINGS):
         print("replay: the recordings are not here (../shared); nothing to compare with")
         return 0
-    update = "--update" in sys.argv
-    filters = [a for a in sys.argv[1:] if a != "--update"]
-    known, misses, total, failed, names = read_list(), {}, 0, 0, set()
-    for name in SETS:
-        if not name or (filters and not any(f in name for f in filters)):
-            continue
-        names.add(name)
-        rows = [r for r in replay(os.path.join(SHARED, "recordings", name)) if r["verdict"] != "skipped"]
-        bad = {(name, r["index"]): r for r in rows if r["verdict"] not in ("match", "value")}
-        total += len(rows)
-        misses.update(bad)
-        print(f"{name}: {len(rows) - len(bad)} of {len(rows)}", flush=True)
+    update, filters = "--update" in sys.argv, [a for a in sys.argv[1:] if a != "--update"]
+    sets = read_sets()
+    names = sorted(n for n in set.union(*sets.values()) if not filters or any(f in n for f in filters))
+    rows = {}
+    with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
+        for name, found in zip(names, pool.map(replay, names)):
+            rows[name] = found
+            print(told(name, found), flush=True)
+    misses = {(name, r["index"], r["verdict"]): r for name in names for r in rows[name] if r["verdict"] not in GOOD}
+    known = read_misses()
     if update:
-        with open(LIST, "w") as f:
-            f.write("# recording <tab> request <tab> what differs <tab> why; reviewed by hand, checked by `make replay`\n")
-            rest = {k: v for k, v in known.items() if k[0] not in names}
-            now = {k: (r["verdict"], known.get(k, ("", "?"))[1]) for k, r in misses.items()}
-            for (name, index), (verdict, reason) in sorted({**rest, **now}.items()):
-                f.write(f"{name}\t{index}\t{verdict}\t{reason}\n")
-    for key, r in sorted(misses.items()):
-        if not update and key not in known:
+        write_misses(known, misses, rows)
+        known = read_misses()
+    failed = judge(known, misses, rows)
+    for name, members in sets.items():
+        ran = [r for m in sorted(members) for r in rows.get(m, [])]
+        good = sum(r["verdict"] in GOOD for r in ran)
+        print(f"set {told(name, ran)}: {100 * good / max(1, len(ran)):.1f} % with the recorded status and shape")
+        if not filters and good < SHARE * len(ran):
             failed += 1
-            print(f"NEW MISS {key[0]}#{key[1]} {r['method']} {r['path'][:140]}\n    " + "\n    ".join(r["differences"][:4]))
-    for key in sorted(k for k in known if k[0] in names and k not in misses):
-        if not update:
-            failed += 1
-            print(f"LISTED, BUT GOOD NOW: {key[0]}#{key[1]}: take it off the list")
-    print(f"{total - len(misses)} of {total} requests in scope with the recorded status and shape "
-          f"({100 * (total - len(misses)) / max(1, total):.1f} %), {len(misses)} listed misses")
-    print(f"{total - failed} passed, {failed} failed")
-    return 1 if failed else 0
+            print(f"set {name}: less than {100 * SHARE:.0f} %")
+    total = sum(len(r) for r in rows.values())
+    print(f"{total - len(misses)} of {total} requests as recorded, {len(misses)} misses, of which the list explains "
+          f"{sum(k in known for k in misses)}")
+    print(f"{max(0, total - failed)} passed, {failed} failed")
+    return 1 if failed or not total else 0
 
 
 if __name__ == "__main__":

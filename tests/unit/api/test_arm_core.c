@@ -439,6 +439,7 @@ START_TEST(metadata)
                      200);
     ck_assert_str_eq(text_at("name"), "AzureCloud");
     ck_assert_str_eq(text_at("suffixes.keyVaultDns"), "vault.azure.net");
+    ck_assert_str_eq(text_at("suffixes.storage"), "core.windows.net");
     ck_assert_str_eq(text_at("authentication.loginEndpoint"), "https://login.microsoftonline.com");
     ck_assert_str_eq(text_at("microsoftGraphResourceId"), "https://graph.microsoft.com/");
     ck_assert_int_eq(call(ARM, "GET", "/metadata/endpoints", NULL), 400);
