@@ -48,7 +48,7 @@ with suite.check("a change is planned as an update in place, applied, and then n
     with open(CONFIG) as f:
         text = f.read()
     with open(CONFIG, "w") as f:
-        f.write(text.replace("max_delivery_count = 5", "max_delivery_count = 7"))
+        f.write(text.replace("max_delivery_count    = 5", "max_delivery_count    = 7"))
     assert "0 to add, 1 to change, 0 to destroy" in plan(CHANGES)
     terraform("apply", "-input=false", "-auto-approve")
     plan(NOTHING)

@@ -85,9 +85,10 @@ resource "azurerm_servicebus_namespace" "bus" {
 }
 
 resource "azurerm_servicebus_queue" "orders" {
-  name               = "orders"
-  namespace_id       = azurerm_servicebus_namespace.bus.id
-  max_delivery_count = 5
+  name                  = "orders"
+  namespace_id          = azurerm_servicebus_namespace.bus.id
+  max_delivery_count    = 5
+  max_size_in_megabytes = 1024
 }
 
 output "key_versionless_id" { value = azurerm_key_vault_key.key.versionless_id }
