@@ -9,6 +9,7 @@
  */
 #include <assert.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include "server/base/fault.h"
 #include "storage/store_private.h"
@@ -21,6 +22,10 @@
 #define OP_SCRUB 0x20000u /* empties the write-ahead log instead of running */
 
 #define SINGLE(op) (((op)->flags & (STORE_ALONE | OP_SCRUB)) != 0)
+
+#define COMMIT_FAILED "a commit failed: what it held may or may not be stored"
+#define DAMAGED                                                                                              \
+    "the database is damaged: restore the whole data directory from a copy, or choose an empty one"
 
 enum outcome { COMMITTED, SPOILED, LOST, BROKEN };
 
@@ -86,8 +91,21 @@ static void rollback(struct store *s)
     s->tx.state = TX_READING;
 }
 
+/* From here on nothing is done any more: the process is to end. verdict: what each op is answered with. */
+static enum outcome give_up(struct store *s, const char *verdict, const char *detail)
+{
+    char why[512];
+    snprintf(why, sizeof why, "%s: %s (%s)", s->path ? s->path : "the database in memory", verdict, detail);
+    rollback(s);
+    s->verdict = verdict;
+    atomic_store(&s->broken, true);
+    if (s->hooks.on_broken != NULL)
+        s->hooks.on_broken(s->hooks.cookie, why);
+    return BROKEN;
+}
+
 /* COMMITTED: the transaction can go on. SPOILED: it holds writes of an op that failed. LOST: SQLite has
- * rolled it back. */
+ * rolled it back. BROKEN: it met damage. */
 static enum outcome run_op(struct store *s, struct store_op *op)
 {
     int64_t changes = sqlite3_total_changes64(s->db);
@@ -103,6 +121,8 @@ static enum outcome run_op(struct store *s, struct store_op *op)
         finish(op, op->rc, sb_err_text(op->rc));
     bool wrote = s->tx.state == TX_WROTE;
     s->tx.state = TX_READING;
+    if (s->tx.damaged)
+        return give_up(s, DAMAGED, op->err.detail);
     if (sqlite3_get_autocommit(s->db))
         return LOST;
     if (sqlite3_total_changes64(s->db) != changes)
@@ -125,28 +145,21 @@ static enum sb_err before_commit(struct store *s, struct sb_error *err)
     return rc;
 }
 
-/* Whatever the reason, the disk may or may not hold the transaction now. */
-static enum outcome commit_failed(struct store *s)
-{
-    rollback(s);
-    atomic_store(&s->broken, true);
-    if (s->hooks.on_broken != NULL)
-        s->hooks.on_broken(s->hooks.cookie);
-    return BROKEN;
-}
-
 static enum outcome commit(struct store *s, struct sb_error *err)
 {
-    if (!s->wrote)
-        return control(s, CTL_COMMIT) == SQLITE_OK ? COMMITTED : commit_failed(s);
-    if (before_commit(s, err) != SB_OK) {
-        rollback(s);
-        return LOST;
+    int rc = SQLITE_OK;
+    if (s->wrote) {
+        if (before_commit(s, err) != SB_OK) {
+            rollback(s);
+            return s->tx.damaged ? give_up(s, DAMAGED, err->detail) : LOST;
+        }
+        rc = SB_FAULT("store.commit.before") ? SQLITE_IOERR : SQLITE_OK;
     }
-    if (SB_FAULT("store.commit.before") || control(s, CTL_COMMIT) != SQLITE_OK ||
-        SB_FAULT("store.commit.after"))
-        return commit_failed(s);
-    return COMMITTED;
+    if (rc == SQLITE_OK)
+        rc = control(s, CTL_COMMIT);
+    if (rc == SQLITE_OK && s->wrote && SB_FAULT("store.commit.after"))
+        rc = SQLITE_IOERR;
+    return rc == SQLITE_OK ? COMMITTED : give_up(s, COMMIT_FAILED, sqlite3_errstr(rc));
 }
 
 /* Appends to a batch of n ops what of the queue may be in its transaction. Under the lock. */
@@ -265,7 +278,7 @@ static void run_batch(struct store *s, struct store_op *first, bool may_grow)
     if (o == COMMITTED) {
         answer(first);
     } else if (o == BROKEN) {
-        answer_all(first, SB_EIO, "a commit failed: what it held may or may not be stored");
+        answer_all(first, SB_EIO, s->verdict);
     } else {
         reread(s);
         if (first->next != NULL) {
@@ -310,13 +323,13 @@ static void scrub(struct store *s, struct store_op *op)
     bool broken = false;
     op->rc = SB_OK;
     if (atomic_load(&s->broken)) {
-        finish(op, SB_EIO, "a commit failed earlier");
+        finish(op, SB_EIO, s->verdict);
     } else if (s->path != NULL) {
         op->rc = scrub_tables(s, &broken, &op->err);
         if (op->rc == SB_OK)
             op->rc = truncate_log(s, &op->err);
         else if (broken)
-            commit_failed(s);
+            give_up(s, COMMIT_FAILED, op->err.detail);
     }
     answer(op);
 }
