@@ -4,6 +4,13 @@ PREFIX    ?= /usr/local
 ifeq ($(origin CC),default)
 CC        := gcc
 endif
+# As many jobs as there are cores, unless told otherwise.
+ifeq ($(MAKELEVEL)$(filter -j%,$(MAKEFLAGS)),0)
+MAKEFLAGS += -j$(shell nproc)
+endif
+# A build says one line per file; V=1 shows the commands.
+V         ?=
+quiet     := $(if $(V),,@)
 SAN       ?=
 NOCIPHER  ?=
 FAULTS    ?=
@@ -46,7 +53,9 @@ sys_api     := -lcjson $(sys_engine)
 sys_server  := -lmicrohttpd $(sys_api)
 
 layers := base crypto store engine api server
-unit_bin := $(foreach l,$(layers),$(patsubst tests/unit/$(l)/%.c,$(B)/tests/$(l)/%,$(wildcard tests/unit/$(l)/test_*.c)))
+# UNIT="store engine" chooses the layers whose unit tests are run.
+UNIT   ?= $(layers)
+unit_bin := $(foreach l,$(UNIT),$(patsubst tests/unit/$(l)/%.c,$(B)/tests/$(l)/%,$(wildcard tests/unit/$(l)/test_*.c)))
 
 .PHONY: all deps demo run test unit corpus e2e fault lint tidy bench clients oav replay fuzz fuzz-build valgrind install clean
 all: deps
@@ -59,7 +68,8 @@ deps:
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(cflags) $(if $(filter tests/%,$<),,-include server/base/banned.h) -c -o $@ $<
+	@echo "  CC    $<"
+	$(quiet)$(CC) $(cflags) $(if $(filter tests/%,$<),,-include server/base/banned.h) -c -o $@ $<
 
 # Names are written out, so that a wrong-direction call fails at link time of that layer's own tests.
 $(B)/libbase.a:      $(call obj,$(base_src))
@@ -72,12 +82,14 @@ $(B)/lib%.a:
 	@rm -f $@ && ar rcs $@ $^
 
 $(B)/sealedbus: $(B)/server/main.o $(libs_server)
-	$(CC) $(ldflags) -o $@ $^ $(sys_server)
+	@echo "  LINK  $@"
+	$(quiet)$(CC) $(ldflags) -o $@ $^ $(sys_server)
 
 define unit_rule
 $(B)/tests/$(1)/%: $(B)/tests/unit/$(1)/%.o $(B)/tests/unit/main.o $$(libs_$(1))
 	@mkdir -p $$(@D)
-	$$(CC) $$(ldflags) -o $$@ $$^ $$(shell pkg-config --libs check 2>/dev/null) $$(sys_$(1))
+	@echo "  LINK  $$@"
+	$$(quiet)$$(CC) $$(ldflags) -o $$@ $$^ $$(shell pkg-config --libs check 2>/dev/null) $$(sys_$(1))
 endef
 $(foreach l,$(layers),$(eval $(call unit_rule,$(l))))
 .SECONDARY:
@@ -91,7 +103,8 @@ fuzz_targets := $(filter-out standalone,$(patsubst tests/fuzz/%.c,%,$(wildcard t
 corpus_bin := $(patsubst %,$(B)/corpus/%,$(fuzz_targets))
 $(B)/corpus/%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/standalone.o $(libs_api)
 	@mkdir -p $(@D)
-	$(CC) $(ldflags) -o $@ $^ $(sys_api)
+	@echo "  LINK  $@"
+	$(quiet)$(CC) $(ldflags) -o $@ $^ $(sys_api)
 corpus: deps
 	@$(MAKE) --no-print-directory $(corpus_bin)
 	@for t in $(fuzz_targets); do printf '%s: ' $$t; $(B)/corpus/$$t fixtures/corpus/$$t/* || exit 1; done
@@ -100,7 +113,8 @@ fuzz_san := fuzzer-no-link,address,undefined
 fuzz_bin := $(patsubst %,$(B)/fuzz/%,$(fuzz_targets))
 $(B)/fuzz/%: $(B)/tests/fuzz/%.o $(libs_api)
 	@mkdir -p $(@D)
-	$(CC) $(ldflags) -fsanitize=fuzzer -o $@ $^ $(sys_api)
+	@echo "  LINK  $@"
+	$(quiet)$(CC) $(ldflags) -fsanitize=fuzzer -o $@ $^ $(sys_api)
 fuzz-build:
 	@$(MAKE) --no-print-directory $(fuzz_bin)
 fuzz: deps
@@ -128,7 +142,8 @@ run: all
 bench_bin := build/bench/load build/bench/bare_sqlite build/bench/bare_rsa
 build/bench/%: tests/bench/%.c
 	@mkdir -p $(@D)
-	$(CC) -O2 -Wall -Wextra -pthread -o $@ $< -lssl -lcrypto -lsqlite3
+	@echo "  CC    $<"
+	$(quiet)$(CC) -O2 -Wall -Wextra -pthread -o $@ $< -lssl -lcrypto -lsqlite3
 # BENCH="start send seal backlog polls vault" chooses; a figure that misses its target ends it with 1.
 bench: all
 	@$(MAKE) --no-print-directory $(bench_bin)

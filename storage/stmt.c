@@ -87,10 +87,12 @@ enum sb_err stmt_row(struct stmt *s, bool *ret_row, struct sb_error *err)
         /* Kept, so that a further call after the end or a failure does not start the statement again. */
         s->rc = step == SQLITE_ROW ? SQLITE_OK : step;
     }
-    if (s->rc != SQLITE_OK && s->rc != SQLITE_DONE)
+    if (s->rc != SQLITE_OK && s->rc != SQLITE_DONE) {
+        s->tx->damaged |= (s->rc & 0xff) == SQLITE_CORRUPT || (s->rc & 0xff) == SQLITE_NOTADB;
         rc = tx_fail(s->tx->db, s->rc, err);
-    else
+    } else {
         *ret_row = s->rc == SQLITE_OK;
+    }
 out:
     return rc;
 }

@@ -11,7 +11,9 @@
  * operations: what their `done` publishes is in place before the next op runs).
  *
  * When COMMIT fails the outcome is unknown: every op of the batch ends with SB_EIO, the store is broken from
- * then on (each later op: SB_EIO) and on_broken is called; the process is to exit (architecture 3.5).
+ * then on (each later op: SB_EIO) and on_broken is called; the process is to exit (architecture 3.5). The
+ * same when an op meets damage: nothing of its batch is stored, and nothing more is written to a file that
+ * may get worse by it.
  */
 #ifndef SB_STORE_H
 #define SB_STORE_H
@@ -48,8 +50,8 @@ struct store_hooks {
     enum sb_err (*before_commit)(void *cookie, struct tx *tx, struct sb_error *err);
     /* A batch was rolled back as a whole: reread memory state that run changed. */
     void (*batch_lost)(void *cookie, struct tx *tx);
-    /* COMMIT failed: the outcome is unknown. */
-    void (*on_broken)(void *cookie);
+    /* COMMIT failed: the outcome is unknown; or damage was met. why: file and reason, for the log. */
+    void (*on_broken)(void *cookie, const char *why);
 };
 
 /* Opens (creates, migrates) the database; path NULL: in memory. SB_EDATADIR with what to do when it is

@@ -40,6 +40,7 @@ struct store {
     pthread_t thread;
     bool started;
     atomic_bool broken;
+    const char *verdict; /* why; set before */
 
     /* The owner's alone. */
     int wal_pages;      /* in the write-ahead log after the last commit */

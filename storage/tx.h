@@ -20,6 +20,7 @@ struct tx {
     struct sqlite3 *db;
     enum store_kind kind; /* tells which list of statements `stmts` holds */
     enum tx_state state;
+    bool damaged; /* a statement met a page that cannot be right */
     struct sqlite3_stmt **stmts;
     int nstmts;
 };

@@ -11,6 +11,7 @@
  */
 #include <assert.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 #include "server/base/fault.h"
@@ -26,6 +27,10 @@
 #define OP_SCRUB 0x20000u /* empties the write-ahead log instead of running */
 
 #define SINGLE(op) (((op)->flags & (STORE_ALONE | OP_SCRUB)) != 0)
+
+#define COMMIT_FAILED "a commit failed: what it held may or may not be stored"
+#define DAMAGED                                                                                              \
+    "the database is damaged: restore the whole data directory from a copy, or choose an empty one"
 
 enum outcome { COMMITTED, SPOILED, LOST, BROKEN };
 
@@ -91,8 +96,21 @@ static void rollback(struct store *s)
     s->tx.state = TX_READING;
 }
 
+/* From here on nothing is done any more: the process is to end. verdict: what each op is answered with. */
+static enum outcome give_up(struct store *s, const char *verdict, const char *detail)
+{
+    char why[512];
+    snprintf(why, sizeof why, "%s: %s (%s)", s->path ? s->path : "the database in memory", verdict, detail);
+    rollback(s);
+    s->verdict = verdict;
+    atomic_store(&s->broken, true);
+    if (s->hooks.on_broken != NULL)
+        s->hooks.on_broken(s->hooks.cookie, why);
+    return BROKEN;
+}
+
 /* COMMITTED: the transaction can go on. SPOILED: it holds writes of an op that failed. LOST: SQLite has
- * rolled it back. */
+ * rolled it back. BROKEN: it met damage. */
 static enum outcome run_op(struct store *s, struct store_op *op)
 {
     int64_t changes = sqlite3_total_changes64(s->db);
@@ -108,6 +126,8 @@ static enum outcome run_op(struct store *s, struct store_op *op)
         finish(op, op->rc, sb_err_text(op->rc));
     bool wrote = s->tx.state == TX_WROTE;
     s->tx.state = TX_READING;
+    if (s->tx.damaged)
+        return give_up(s, DAMAGED, op->err.detail);
     if (sqlite3_get_autocommit(s->db))
         return LOST;
     if (sqlite3_total_changes64(s->db) != changes)
@@ -130,36 +150,25 @@ static enum sb_err before_commit(struct store *s, struct sb_error *err)
     return rc;
 }
 
-static int64_t now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
-/* Whatever the reason, the disk may or may not hold the transaction now. */
-static enum outcome commit_failed(struct store *s)
-{
-    rollback(s);
-    atomic_store(&s->broken, true);
-    if (s->hooks.on_broken != NULL)
-        s->hooks.on_broken(s->hooks.cookie);
-    return BROKEN;
-}
-
 static enum outcome commit(struct store *s, struct sb_error *err)
 {
-    if (!s->wrote)
-        return control(s, CTL_COMMIT) == SQLITE_OK ? COMMITTED : commit_failed(s);
-    if (before_commit(s, err) != SB_OK) {
-        rollback(s);
-        return LOST;
+    int rc = SQLITE_OK;
+    if (s->wrote) {
+        if (before_commit(s, err) != SB_OK) {
+            rollback(s);
+            return s->tx.damaged ? give_up(s, DAMAGED, err->detail) : LOST;
+        }
+        rc = SB_FAULT("store.commit.before") ? SQLITE_IOERR : SQLITE_OK;
     }
-    int64_t start = now_ns();
-    if (SB_FAULT("store.commit.before") || control(s, CTL_COMMIT) != SQLITE_OK ||
-        SB_FAULT("store.commit.after"))
-        return commit_failed(s);
-    s->commit_ns += (now_ns() - start - s->commit_ns) / 8;
+    int64_t start = clock_monotonic_ns();
+    if (rc == SQLITE_OK)
+        rc = control(s, CTL_COMMIT);
+    if (rc == SQLITE_OK && s->wrote && SB_FAULT("store.commit.after"))
+        rc = SQLITE_IOERR;
+    if (rc != SQLITE_OK)
+        return give_up(s, COMMIT_FAILED, sqlite3_errstr(rc));
+    if (s->wrote)
+        s->commit_ns += (clock_monotonic_ns() - start - s->commit_ns) / 8;
     return COMMITTED;
 }
 
@@ -182,7 +191,7 @@ static void join(struct store *s, const struct store_op *first, struct store_op 
 /* Waits until so many ops are queued, or one that cannot join, or for as long as it pays. Under the lock. */
 static void linger(struct store *s, size_t wanted)
 {
-    int64_t until = now_ns() + SB_MIN(s->commit_ns / 2, LINGER_MAX_NS);
+    int64_t until = clock_monotonic_ns() + SB_MIN(s->commit_ns / 2, LINGER_MAX_NS);
     const struct timespec ts = {.tv_sec = (time_t)(until / 1000000000),
                                 .tv_nsec = (long)(until % 1000000000)};
     int rc = 0;
@@ -311,7 +320,7 @@ static void run_batch(struct store *s, struct store_op *first, bool may_grow)
     if (o == COMMITTED) {
         answer(first);
     } else if (o == BROKEN) {
-        answer_all(first, SB_EIO, "a commit failed: what it held may or may not be stored");
+        answer_all(first, SB_EIO, s->verdict);
     } else {
         reread(s);
         if (first->next != NULL) {
@@ -356,13 +365,13 @@ static void scrub(struct store *s, struct store_op *op)
     bool broken = false;
     op->rc = SB_OK;
     if (atomic_load(&s->broken)) {
-        finish(op, SB_EIO, "a commit failed earlier");
+        finish(op, SB_EIO, s->verdict);
     } else if (s->path != NULL) {
         op->rc = scrub_tables(s, &broken, &op->err);
         if (op->rc == SB_OK)
             op->rc = truncate_log(s, &op->err);
         else if (broken)
-            commit_failed(s);
+            give_up(s, COMMIT_FAILED, op->err.detail);
     }
     answer(op);
 }

@@ -6,6 +6,7 @@
  */
 #include "server/engine/engine.h"
 #include <unistd.h>
+#include "server/base/log.h"
 #include "server/base/text.h"
 #include "server/engine/broker.h"
 #include "server/engine/diagnostic.h"
@@ -119,9 +120,10 @@ static void hook_batch_lost(void *cookie, struct tx *tx)
     broker_batch_lost(cookie, tx);
 }
 
-static void hook_broken(void *cookie)
+static void hook_broken(void *cookie, const char *why)
 {
     struct engine *e = cookie;
+    log_event(LOG_ERROR, "storage.failed", "why", why, NULL);
     if (!atomic_exchange(&e->broken_told, true) && e->on_broken)
         e->on_broken();
 }

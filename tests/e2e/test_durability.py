@@ -1,9 +1,11 @@
 """What was acknowledged is there after kill -9, once; what was not is there whole or not at all; what is damaged is told, not served."""
 
 import base64
+import http.client
 import json
 import os
 import random
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -479,6 +481,20 @@ def test_damage_of_a_large_database(case):
         edit(path, (root - 1) * page, b"\xff" * page)
         text = s.e.refuses_to_start()
         assert "servicebus.db is damaged" in text, (name, text)
+    # A table that grows is met when it is read: the program ends by itself and says why; nothing is made up, nothing thrown away.
+    anew()
+    edit(path, (dict(tables)["message"] - 1) * page, b"\xff" * page)
+    s.e.start()
+    try:
+        s.receive().expect(500)
+    except (http.client.HTTPException, OSError):
+        pass  # it was quicker with its end than with its answer
+    assert s.e.process.wait(20) == 1
+    s.e._end()
+    assert re.search(r"storage.failed .*servicebus.db.* damaged", s.e.read_log()), s.e.read_log()
+    anew()
+    s.e.start()
+    assert len(s.drain()) == 100
 
 
 def test_platform_key_lost(case):

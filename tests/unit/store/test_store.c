@@ -198,8 +198,9 @@ static void watch_lost(void *cookie, struct tx *tx)
     ck_assert_int_ge(fix_value(tx->db, "SELECT count(*) FROM sqlite_schema"), 1);
 }
 
-static void watch_broken(void *cookie)
+static void watch_broken(void *cookie, const char *why)
 {
+    SB_UNUSED(why);
     struct watch *w = cookie;
     atomic_fetch_add(&w->broken, 1);
 }
