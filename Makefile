@@ -129,7 +129,7 @@ bench_bin := build/bench/load build/bench/bare_sqlite build/bench/bare_rsa
 build/bench/%: tests/bench/%.c
 	@mkdir -p $(@D)
 	$(CC) -O2 -Wall -Wextra -pthread -o $@ $< -lssl -lcrypto -lsqlite3
-# BENCH="start send seal backlog polls" chooses; a figure that misses its target ends it with 1.
+# BENCH="start send seal backlog polls vault" chooses; a figure that misses its target ends it with 1.
 bench: all
 	@$(MAKE) --no-print-directory $(bench_bin)
 	@$(MAKE) --no-print-directory NOCIPHER=1 build/$(notdir $(CC))-nocipher/sealedbus

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 #include "storage/schema.h"
 #include "storage/stmt.h"
@@ -385,6 +386,18 @@ static void release(struct store *s)
     free(s);
 }
 
+/* Its waits have ends by the monotonic clock. */
+static bool init_wake(pthread_cond_t *wake)
+{
+    pthread_condattr_t attr;
+    bool ok = pthread_condattr_init(&attr) == 0;
+    if (!ok)
+        return false;
+    ok = pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0 && pthread_cond_init(wake, &attr) == 0;
+    pthread_condattr_destroy(&attr);
+    return ok;
+}
+
 static struct store *store_alloc(const char *path, enum store_kind kind)
 {
     struct store *s = calloc(1, sizeof *s);
@@ -398,7 +411,7 @@ static struct store *store_alloc(const char *path, enum store_kind kind)
         goto fail;
     if (pthread_mutex_init(&s->lock, NULL) != 0)
         goto fail;
-    if (pthread_cond_init(&s->wake, NULL) != 0) {
+    if (!init_wake(&s->wake)) {
         pthread_mutex_destroy(&s->lock);
         goto fail;
     }

@@ -31,7 +31,9 @@ struct store {
     pthread_mutex_t lock;
     pthread_cond_t wake;
     struct store_op *head, **tail;
-    bool waiting; /* the owner waits for wake */
+    size_t queued;
+    bool waiting;  /* the owner waits for wake */
+    size_t wanted; /* until so many are queued */
     bool closing;
     bool stopped; /* the owner takes nothing more from the queue */
 
@@ -43,7 +45,9 @@ struct store {
     int wal_pages;      /* in the write-ahead log after the last commit */
     int checkpoint_due; /* at that many pages */
     int page_size;
-    bool wrote; /* the open transaction holds writes */
+    bool wrote;        /* the open transaction holds writes */
+    size_t company;    /* how many ops are under way at a time (an estimate that falls slowly) */
+    int64_t commit_ns; /* how long a commit takes (a floating average) */
 };
 
 /* writer.c */

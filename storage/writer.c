@@ -1,7 +1,9 @@
 /*
  * writer.c: the owner thread of a database: queue, group commit, checkpoints; and the calls that wait for it.
  *
- * What is queued is taken in batches, and what comes while a batch runs joins it. A batch is one transaction.
+ * What is queued is taken in batches, and what comes while a batch runs joins it. A commit costs the same for
+ * one op as for many, so the owner also waits a little for those who were there lately. A batch is one
+ * transaction.
  * When an op fails that has written, the whole batch is rolled back and run again around it: that is rare,
  * while a savepoint per op would cost every op two statements. When SQLite rolls a batch back by itself (a
  * full disk does that), its ops are run again one by one. Answers (done) are given after the commit, in the
@@ -10,11 +12,14 @@
 #include <assert.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <time.h>
 #include "server/base/fault.h"
 #include "storage/store_private.h"
 
 /* Bounds what one commit makes its first op wait for. */
 #define BATCH_MAX 256
+/* And what a commit is put off by when others are expected: not more than half of what it takes. */
+#define LINGER_MAX_NS INT64_C(2000000)
 
 /* Flags of our own in store_op.flags. */
 #define OP_READ  0x10000u /* must not write */
@@ -125,6 +130,13 @@ static enum sb_err before_commit(struct store *s, struct sb_error *err)
     return rc;
 }
 
+static int64_t now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
 /* Whatever the reason, the disk may or may not hold the transaction now. */
 static enum outcome commit_failed(struct store *s)
 {
@@ -143,14 +155,16 @@ static enum outcome commit(struct store *s, struct sb_error *err)
         rollback(s);
         return LOST;
     }
+    int64_t start = now_ns();
     if (SB_FAULT("store.commit.before") || control(s, CTL_COMMIT) != SQLITE_OK ||
         SB_FAULT("store.commit.after"))
         return commit_failed(s);
+    s->commit_ns += (now_ns() - start - s->commit_ns) / 8;
     return COMMITTED;
 }
 
 /* Appends to a batch of n ops what of the queue may be in its transaction. Under the lock. */
-static void join(struct store *s, const struct store_op *first, struct store_op *last, int n)
+static void join(struct store *s, const struct store_op *first, struct store_op *last, size_t n)
 {
     bool refused = first->rc != SB_OK;
     while (n++ < BATCH_MAX && s->head != NULL && !SINGLE(first) && !SINGLE(s->head) &&
@@ -158,22 +172,49 @@ static void join(struct store *s, const struct store_op *first, struct store_op 
         last->next = s->head;
         last = s->head;
         s->head = last->next;
+        s->queued--;
     }
     last->next = NULL;
     if (s->head == NULL)
         s->tail = &s->head;
 }
 
-/* The op after `op` in the batch, of which it is number n. */
-static struct store_op *next_of(struct store *s, const struct store_op *first, struct store_op *op, int n,
-                                bool may_grow)
+/* Waits until so many ops are queued, or one that cannot join, or for as long as it pays. Under the lock. */
+static void linger(struct store *s, size_t wanted)
 {
-    if (op->next == NULL && may_grow && n < BATCH_MAX && first->rc == SB_OK) {
-        pthread_mutex_lock(&s->lock);
+    int64_t until = now_ns() + SB_MIN(s->commit_ns / 2, LINGER_MAX_NS);
+    const struct timespec ts = {.tv_sec = (time_t)(until / 1000000000),
+                                .tv_nsec = (long)(until % 1000000000)};
+    int rc = 0;
+    s->waiting = true;
+    s->wanted = wanted;
+    while (rc == 0 && s->queued < wanted && !s->closing && (s->head == NULL || !SINGLE(s->head)))
+        rc = pthread_cond_timedwait(&s->wake, &s->lock, &ts);
+    s->waiting = false;
+}
+
+/* The op after `op` in the batch, of which it is number n: one that came meanwhile if need be. */
+static struct store_op *next_of(struct store *s, const struct store_op *first, struct store_op *op, size_t n,
+                                bool *may_linger)
+{
+    pthread_mutex_lock(&s->lock);
+    join(s, first, op, n);
+    if (op->next == NULL && *may_linger && s->wrote && n < s->company) {
+        *may_linger = false;
+        linger(s, s->company - n);
         join(s, first, op, n);
-        pthread_mutex_unlock(&s->lock);
     }
+    pthread_mutex_unlock(&s->lock);
     return op->next;
+}
+
+/* Before a batch of n is answered: how many clients are there? */
+static void count_company(struct store *s, size_t n)
+{
+    pthread_mutex_lock(&s->lock);
+    size_t now = SB_MIN(n + s->queued, BATCH_MAX);
+    pthread_mutex_unlock(&s->lock);
+    s->company = SB_MAX(now, s->company - (s->company + 7) / 8);
 }
 
 /* One transaction with `first` and what follows it, and with what is queued meanwhile if it may grow. SPOILED
@@ -181,22 +222,27 @@ static struct store_op *next_of(struct store *s, const struct store_op *first, s
 static enum outcome transact(struct store *s, struct store_op *first, bool may_grow,
                              struct store_op **ret_culprit, struct sb_error *err)
 {
-    int n = 0;
+    size_t n = 0;
+    bool may_linger = may_grow;
     s->wrote = false;
     int begun = control(s, CTL_BEGIN);
     if (begun != SQLITE_OK) {
         tx_fail(s->db, begun, err);
         return LOST;
     }
-    for (struct store_op *op = first; op != NULL; op = next_of(s, first, op, ++n, may_grow)) {
+    for (struct store_op *op = first; op != NULL;) {
         enum outcome o = run_op(s, op);
-        if (o == COMMITTED)
-            continue;
-        rollback(s);
-        sb_fail(err, SB_EIO, "the transaction was rolled back");
-        *ret_culprit = op;
-        return o;
+        n++;
+        if (o != COMMITTED) {
+            rollback(s);
+            sb_fail(err, SB_EIO, "the transaction was rolled back");
+            *ret_culprit = op;
+            return o;
+        }
+        op = op->next != NULL || !may_grow ? op->next : next_of(s, first, op, n, &may_linger);
     }
+    if (may_grow)
+        count_company(s, n);
     return commit(s, err);
 }
 
@@ -327,6 +373,7 @@ static struct store_op *take(struct store *s, bool *ret_refused)
     pthread_mutex_lock(&s->lock);
     while (s->head == NULL && !s->closing) {
         s->waiting = true;
+        s->wanted = 1;
         pthread_cond_wait(&s->wake, &s->lock);
         s->waiting = false;
     }
@@ -335,6 +382,7 @@ static struct store_op *take(struct store *s, bool *ret_refused)
         s->stopped = true;
     } else {
         s->head = first->next;
+        s->queued--;
         join(s, first, first, 1);
         *ret_refused = first->rc != SB_OK;
     }
@@ -403,7 +451,8 @@ void store_submit(struct store *s, struct store_op *op)
     if (!stopped) {
         *s->tail = op;
         s->tail = &op->next;
-        if (s->waiting)
+        s->queued++;
+        if (s->waiting && (s->queued >= s->wanted || SINGLE(op)))
             pthread_cond_signal(&s->wake);
     }
     pthread_mutex_unlock(&s->lock);

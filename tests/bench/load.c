@@ -3,6 +3,7 @@
  *
  * load PORT CA HOST MODE CONNECTIONS SECONDS AUTHORIZATION PATH [BYTES]
  *   MODE get     GET PATH
+ *        none    GET PATH, of which nothing is there (404)
  *        send    POST PATH/messages with a body of BYTES bytes (1024)
  *        settle  POST PATH/messages/head?timeout=0, then DELETE of what its Location names; a pair counts as
  * one post    POST PATH with the body read from standard input Prints one JSON object: rate (per second),
@@ -27,7 +28,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum mode { MODE_GET, MODE_SEND, MODE_SETTLE, MODE_POST };
+enum mode { MODE_GET, MODE_NONE, MODE_SEND, MODE_SETTLE, MODE_POST };
 
 struct options {
     int port, connections;
@@ -115,7 +116,7 @@ static void build_requests(const struct options *o)
     head_request = malloc(4096);
     if (!request || !head_request)
         die("memory");
-    if (o->mode == MODE_GET)
+    if (o->mode == MODE_GET || o->mode == MODE_NONE)
         request_n =
             (size_t)snprintf(request, 4096, "GET %s HTTP/1.1\r\nHost: %s\r\nAuthorization: %s\r\n\r\n",
                              o->path, o->host, o->authorization);
@@ -216,7 +217,7 @@ static bool take_answer(struct connection *c, const struct options *o, struct to
         record(t, c);
         return true;
     }
-    bool good = status == (o->mode == MODE_SEND ? 201 : 200) || (o->mode == MODE_POST && status == 201);
+    bool good = status == (o->mode == MODE_SEND ? 201 : o->mode == MODE_NONE ? 404 : 200) || (o->mode == MODE_POST && status == 201);
     if (!good && t->errors++ == 0)
         fprintf(stderr, "load: unexpected answer: %.*s\n", (int)(c->in_n > 600 ? 600 : c->in_n), c->in);
     c->completing = false;
@@ -356,11 +357,11 @@ static void run(const struct options *o)
 
 int main(int argc, char **argv)
 {
-    static const char *const modes[] = {"get", "send", "settle", "post"};
+    static const char *const modes[] = {"get", "none", "send", "settle", "post"};
     if (argc < 9) {
         fprintf(
             stderr,
-            "usage: load PORT CA HOST get|send|settle|post CONNECTIONS SECONDS AUTHORIZATION PATH [BYTES]\n");
+            "usage: load PORT CA HOST get|none|send|settle|post CONNECTIONS SECONDS AUTHORIZATION PATH [BYTES]\n");
         return 2;
     }
     struct options o = {.port = atoi(argv[1]),

@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <time.h>
 #include "server/base/fault.h"
+#include "storage/store_private.h"
 #include "tests/unit/store/store_fixture.h"
 #include "tests/unit/unit.h"
 
@@ -337,6 +338,48 @@ START_TEST(test_store__ops_join_a_running_batch)
     /* The gate's op is one of the 256. */
     ck_assert_int_eq(largest, 255);
     ck_assert_int_eq(wal_syncs, before + 2);
+}
+END_TEST
+
+/* Whoever had company is waited for, but not for ever: neither one op alone, nor one that cannot join, nor
+ * the end is held up. */
+START_TEST(test_store__lone_op_after_company_is_answered)
+{
+    struct ins many[30], one, alone, last;
+    start(NULL);
+    gate_close(&gate, store);
+    for (int i = 0; i < 30; i++) {
+        ins_init(&many[i], store, i);
+        store_submit(store, &many[i].op);
+    }
+    sem_post(&gate.leave);
+    wait_answers(30);
+    ck_assert_uint_ge(store->company, 30);
+    store->commit_ns = INT64_C(3600000000000); /* the wait's own limit counts */
+    ins_init(&one, store, 100);
+    store_submit(store, &one.op);
+    wait_answers(1);
+    ck_assert_int_eq(one.rc, SB_OK);
+    ins_init(&one, store, 101);
+    ins_init(&alone, store, 102);
+    alone.op.flags = STORE_ALONE;
+    store_submit(store, &one.op);
+    store_submit(store, &alone.op);
+    wait_answers(2);
+    ck_assert_int_eq(alone.rc, SB_OK);
+    /* Those who are gone are forgotten. */
+    for (int i = 0; i < 40; i++) {
+        ins_init(&one, store, 200 + i);
+        store_submit(store, &one.op);
+        wait_answers(1);
+    }
+    ck_assert_uint_eq(store->company, 1);
+    ins_init(&last, store, 103);
+    store_submit(store, &last.op);
+    store_close(store);
+    ck_assert_int_eq(last.rc, SB_OK);
+    store = fix_open(fix_db, STORE_SB);
+    ck_assert_int_eq(fix_get(store, "SELECT count(*) FROM t"), 74);
 }
 END_TEST
 
@@ -895,6 +938,7 @@ Suite *unit_suite(void)
     tcase_add_test(c, test_store__undone_op_does_not_sync);
     tcase_add_test(c, test_store__harmless_failure_is_not_rerun);
     tcase_add_test(c, test_store__ops_join_a_running_batch);
+    tcase_add_test(c, test_store__lone_op_after_company_is_answered);
     tcase_add_test(c, test_store__failed_op_rolls_back_itself_only);
     tcase_add_test(c, test_store__alone_has_its_own_transaction);
     tcase_add_test(c, test_store__before_commit_only_when_written);
