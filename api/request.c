@@ -23,14 +23,20 @@ struct request *request_new(struct engine *e, struct sb_arena *a)
     return r;
 }
 
-void request_free(struct request *r)
+void request_done(struct request *r)
 {
     if (!r)
         return;
     json_free(r->json);
     buf_done(&r->body);
     buf_done(&r->reply.body);
-    arena_free(r->arena); /* r itself lives there */
+}
+
+void request_free(struct request *r)
+{
+    request_done(r);
+    if (r)
+        arena_free(r->arena); /* r itself lives there */
 }
 
 /* ---- values by name ---- */

@@ -98,6 +98,7 @@ struct request {
  */
 struct request *request_new(struct engine *e, struct sb_arena *a);
 void request_free(struct request *r); /* wipes body, reply, JSON and arena; NULL is ok */
+void request_done(struct request *r); /* the same but for the arena, which holds r; NULL is ok */
 static inline void request_resume(struct request *r)
 {
     r->wake(r);

@@ -39,6 +39,8 @@
  * requests; it must hold a BrokerProperties header of its largest size and the reply that carries it back. */
 #define CONNECTION_MEM (64u << 10)
 #define ARENA_MAX      (64u << 20)
+#define ARENA_KEPT     (12u << 10) /* what hardly a request exceeds */
+#define EMPTY_HEADERS  512u
 #define DISCARD_MAX                                                                                          \
     (64u << 20) /* of a body that was refused or grew too large, before the connection is cut */
 
@@ -67,11 +69,21 @@ struct httpd {
 enum phase { PHASE_HEADERS, PHASE_BODY, PHASE_RUN, PHASE_CONTINUE, PHASE_REPLY };
 enum wait_state { RUNNING, WAITING, WOKEN };
 
+/* What lives as long as its connection: one request of it runs at a time. */
+struct link {
+    struct sb_arena *arena; /* of the request that runs */
+    char address[INET6_ADDRSTRLEN];
+    int fd;
+    /* The last answer without a body: most of them are alike, and the library's copy serves again. */
+    struct MHD_Response *empty; /* or NULL */
+    char headers[EMPTY_HEADERS];
+};
+
 struct call {
     struct pool_job job; /* first: a job is turned back into its call */
     struct httpd *h;
     struct MHD_Connection *conn;
-    int fd;
+    struct link *link;
     struct request *r;
     enum phase phase;
     atomic_int state;
@@ -100,6 +112,53 @@ static void count_out(struct call *c)
     pthread_mutex_unlock(&c->h->lock);
 }
 
+/* ---- connections ---- */
+
+static void client_address(const struct sockaddr *sa, char text[INET6_ADDRSTRLEN])
+{
+    const void *raw = sa->sa_family == AF_INET6
+                          ? (const void *)&((const struct sockaddr_in6 *)(const void *)sa)->sin6_addr
+                          : (const void *)&((const struct sockaddr_in *)(const void *)sa)->sin_addr;
+    if (!inet_ntop(sa->sa_family, raw, text, INET6_ADDRSTRLEN))
+        text[0] = '\0';
+}
+
+static struct link *link_new(struct MHD_Connection *conn)
+{
+    struct link *l = calloc(1, sizeof *l);
+    if (!l)
+        return NULL;
+    l->arena = arena_new_kept(ARENA_MAX, ARENA_KEPT);
+    if (!l->arena) {
+        free(l);
+        return NULL;
+    }
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    if (info && info->client_addr)
+        client_address(info->client_addr, l->address);
+    info = MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CONNECTION_FD);
+    l->fd = info ? info->connect_fd : -1;
+    return l;
+}
+
+static void connected(void *cls, struct MHD_Connection *conn, void **context,
+                      enum MHD_ConnectionNotificationCode code)
+{
+    struct link *l = *context;
+    SB_UNUSED(cls);
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        *context = link_new(conn); /* NULL: its requests are not served */
+        return;
+    }
+    *context = NULL;
+    if (!l)
+        return;
+    if (l->empty)
+        MHD_destroy_response(l->empty);
+    arena_free(l->arena);
+    free(l);
+}
+
 /* ---- arriving and leaving ---- */
 
 static void wake(struct request *r);
@@ -108,26 +167,26 @@ static bool gone(struct request *r);
 static void *arrive(void *cls, const char *uri, struct MHD_Connection *conn)
 {
     struct httpd *h = cls;
-    struct sb_arena *a = arena_new(ARENA_MAX);
-    if (!a)
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(conn, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    struct link *l = info ? info->socket_context : NULL;
+    if (!l)
         return NULL;
-    struct request *r = request_new(h->cfg.engine, a);
-    struct call *c = ARENA_NEW(a, struct call);
+    struct request *r = request_new(h->cfg.engine, l->arena);
+    struct call *c = ARENA_NEW(l->arena, struct call);
     if (r && c) {
-        r->url = arena_strdup(a, uri);
+        r->url = arena_strdup(l->arena, uri);
         r->env = h->cfg.env;
+        r->client_ip = l->address;
         r->wake = wake;
         r->gone = gone;
         r->wake_cookie = c;
         c->h = h;
         c->conn = conn;
-        const union MHD_ConnectionInfo *info =
-            MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CONNECTION_FD);
-        c->fd = info ? info->connect_fd : -1;
+        c->link = l;
         c->r = r;
     }
     if (!r || !c || !r->url) {
-        arena_free(a);
+        arena_reset(l->arena);
         return NULL;
     }
     return c;
@@ -156,8 +215,10 @@ static void leave(void *cls, struct MHD_Connection *conn, void **req_cls,
     *req_cls = NULL;
     if (!c)
         return;
+    struct sb_arena *a = c->link->arena;
     count_out(c);
-    request_free(c->r); /* its arena holds c */
+    request_done(c->r);
+    arena_reset(a); /* it holds r and c */
 }
 
 /* ---- reading the head ---- */
@@ -188,22 +249,6 @@ static bool read_headers(struct call *c)
     return true;
 }
 
-static const char *client_address(struct call *c)
-{
-    char text[INET6_ADDRSTRLEN];
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(c->conn, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    if (!info || !info->client_addr)
-        return "";
-    const struct sockaddr *sa = info->client_addr;
-    const void *raw = sa->sa_family == AF_INET6
-                          ? (const void *)&((const struct sockaddr_in6 *)(const void *)sa)->sin6_addr
-                          : (const void *)&((const struct sockaddr_in *)(const void *)sa)->sin_addr;
-    const char *copy =
-        inet_ntop(sa->sa_family, raw, text, sizeof text) ? arena_strdup(c->r->arena, text) : NULL;
-    return copy ? copy : "";
-}
-
 /* ---- answering ---- */
 
 static bool add_headers(const struct call *c, struct MHD_Response *resp)
@@ -222,16 +267,60 @@ static bool add_headers(const struct call *c, struct MHD_Response *resp)
 }
 
 /* The body stays in the request until the library has sent it. */
-static enum MHD_Result answer(struct call *c)
+static struct MHD_Response *response(const struct call *c)
 {
     const struct reply *rep = &c->r->reply;
     struct MHD_Response *resp =
         MHD_create_response_from_buffer(rep->body.n, rep->body.p, MHD_RESPMEM_PERSISTENT);
+    if (resp && !add_headers(c, resp)) {
+        MHD_destroy_response(resp);
+        return NULL;
+    }
+    return resp;
+}
+
+/* What tells an answer without a body from another one; "" when it is too long. */
+static void describe(const struct call *c, char text[EMPTY_HEADERS])
+{
+    const struct reply *rep = &c->r->reply;
+    bool closing = atomic_load_explicit(&c->h->closing, memory_order_relaxed);
+    size_t n =
+        (size_t)snprintf(text, EMPTY_HEADERS, "%d%s\n", closing, rep->content_type ? rep->content_type : "");
+    for (size_t i = 0; i < rep->headers_n && n < EMPTY_HEADERS; i++)
+        n += (size_t)snprintf(text + n, EMPTY_HEADERS - n, "%s:%s\n", rep->headers[i].name,
+                              rep->headers[i].value);
+    if (n >= EMPTY_HEADERS)
+        text[0] = '\0';
+}
+
+/* The response of the last answer without a body if this one is the same; else it takes its place. */
+static struct MHD_Response *empty_response(const struct call *c)
+{
+    struct link *l = c->link;
+    char text[EMPTY_HEADERS];
+    describe(c, text);
+    if (l->empty && text[0] && strcmp(l->headers, text) == 0)
+        return l->empty;
+    struct MHD_Response *resp = response(c);
+    if (!resp)
+        return NULL;
+    if (l->empty)
+        MHD_destroy_response(l->empty);
+    l->empty = resp;
+    memcpy(l->headers, text, sizeof text);
+    return resp;
+}
+
+static enum MHD_Result answer(struct call *c)
+{
+    const struct reply *rep = &c->r->reply;
+    bool empty = rep->body.n == 0;
+    struct MHD_Response *resp = empty ? empty_response(c) : response(c);
     if (!resp)
         return MHD_NO;
-    enum MHD_Result rc =
-        add_headers(c, resp) ? MHD_queue_response(c->conn, (unsigned)rep->status, resp) : MHD_NO;
-    MHD_destroy_response(resp);
+    enum MHD_Result rc = MHD_queue_response(c->conn, (unsigned)rep->status, resp);
+    if (!empty)
+        MHD_destroy_response(resp);
     return rc;
 }
 
@@ -280,7 +369,7 @@ static void wake(struct request *r)
 static bool gone(struct request *r)
 {
     const struct call *c = r->wake_cookie;
-    struct pollfd p = {.fd = c->fd, .events = POLLRDHUP};
+    struct pollfd p = {.fd = c->link->fd, .events = POLLRDHUP};
     return poll(&p, 1, 0) == 1 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL)) != 0;
 }
 
@@ -326,7 +415,6 @@ static enum MHD_Result begin(struct call *c, const char *method)
 {
     struct request *r = c->r;
     r->method = arena_strdup(r->arena, method);
-    r->client_ip = client_address(c);
     if (!r->method || !read_headers(c))
         return MHD_NO;
     bool more = api_route(r);
@@ -422,6 +510,7 @@ static enum sb_err start_daemon(struct httpd *h, int fd, bool https, struct sb_e
     o[n++] = (struct MHD_OptionItem){MHD_OPTION_URI_LOG_CALLBACK,
                                      (intptr_t)(https ? arrive_https : arrive_http), h};
     o[n++] = (struct MHD_OptionItem){MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)leave, h};
+    o[n++] = (struct MHD_OptionItem){MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)connected, h};
     o[n++] = (struct MHD_OptionItem){MHD_OPTION_STRICT_FOR_CLIENT, 1, NULL};
     if (https) {
         union {

@@ -22,6 +22,7 @@
 #define PRINT_MAX  (1u << 20)
 #define DRAIN_MS   30000
 #define ARENAS_MAX 4 /* of malloc: each costs memory, and the program has few busy threads */
+#define HEAP_KEPT  (4 << 20)
 
 enum exit_status { EXIT_STOPPED = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_DATADIR = 3 };
 
@@ -252,6 +253,8 @@ static void set_up_process(struct program *p)
     sigaction(SIGPIPE, &ignore, NULL);
     umask(077);
     mallopt(M_ARENA_MAX, ARENAS_MAX);
+    /* TLS records come and go in buffers of 16 KiB: their memory stays, instead of being asked for anew. */
+    mallopt(M_TRIM_THRESHOLD, HEAP_KEPT);
     log_setup((enum log_level)p->cfg.log_level, p->cfg.log_format == 1);
 }
 

@@ -38,29 +38,53 @@ static struct chunk *chunk_new(struct chunk *next, size_t size)
     return c;
 }
 
-struct sb_arena *arena_new(size_t max)
+/* The arena lives in its own first chunk: one malloc for a small request. */
+static struct sb_arena *settle(struct chunk *c, size_t max)
 {
-    struct chunk *c = chunk_new(NULL, ARENA_CHUNK);
-    if (!c)
-        return NULL;
-    /* The arena lives in its own first chunk: one malloc for a small request. */
     struct sb_arena *a = (struct sb_arena *)(void *)c->p;
     c->used = (sizeof *a + ARENA_ALIGN - 1) & ~(ARENA_ALIGN - 1);
     *a = (struct sb_arena){.top = c, .max = max};
     return a;
 }
 
+struct sb_arena *arena_new_kept(size_t max, size_t chunk)
+{
+    struct chunk *c = chunk_new(NULL, SB_MAX(chunk, ARENA_CHUNK));
+    return c ? settle(c, max) : NULL;
+}
+
+struct sb_arena *arena_new(size_t max)
+{
+    return arena_new_kept(max, ARENA_CHUNK);
+}
+
+/* Wipes all chunks and frees all but the arena's own; that one. */
+static struct chunk *clear(struct sb_arena *a)
+{
+    struct chunk *own = NULL;
+    for (struct chunk *c = a->top, *next; c; c = next) {
+        next = c->next;
+        bool is_own = (void *)c->p == (void *)a;
+        sb_wipe(c->p, c->used);
+        if (is_own)
+            own = c;
+        else
+            free(c);
+    }
+    own->next = NULL;
+    return own;
+}
+
 void arena_free(struct sb_arena *a)
 {
-    if (!a)
-        return;
-    struct chunk *c = a->top;
-    while (c) {
-        struct chunk *next = c->next;
-        sb_wipe(c->p, c->used);
-        free(c);
-        c = next;
-    }
+    if (a)
+        free(clear(a));
+}
+
+void arena_reset(struct sb_arena *a)
+{
+    size_t max = a->max;
+    settle(clear(a), max);
 }
 
 /* Opens a chunk that holds n bytes. An object too big for a common chunk goes below the top one, which stays

@@ -18,8 +18,12 @@ struct sb_arena;
 
 /* NULL when out of memory. */
 struct sb_arena *arena_new(size_t max);
+/* The same for an owner that uses it again and again: its first `chunk` bytes are kept by arena_reset. */
+struct sb_arena *arena_new_kept(size_t max, size_t chunk);
 /* Wipes and frees everything; NULL is ok. */
 void arena_free(struct sb_arena *a);
+/* Wipes everything that was allocated from it; the arena is as new. */
+void arena_reset(struct sb_arena *a);
 /* Zeroed memory, aligned for any object; NULL at the ceiling or when out of memory. */
 void *arena_alloc(struct sb_arena *a, size_t n);
 /* Copies; NULL in gives NULL out. */

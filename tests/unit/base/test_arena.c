@@ -55,6 +55,30 @@ START_TEST(test_arena__ceiling)
 }
 END_TEST
 
+START_TEST(test_arena__reset_forgets_and_keeps_its_chunk)
+{
+    struct sb_arena *a = arena_new_kept(1u << 20, 16384);
+    char *first = arena_strdup(a, "a secret");
+    void *big = arena_alloc(a, 100000); /* gets a chunk of its own, below the first */
+    memset(big, 'x', 100000);
+    for (int i = 0; i < 50; i++)
+        memset(arena_alloc(a, 1000), 'y', 1000);
+    ck_assert_ptr_null(arena_alloc(a, 2u << 20));
+    ck_assert(arena_failed(a));
+    arena_reset(a);
+    ck_assert(!arena_failed(a));
+    for (size_t i = 0; i < sizeof "a secret"; i++)
+        ck_assert_int_eq(first[i], 0);
+    for (int i = 0; i < 3; i++) {
+        /* The same memory, and the whole ceiling again. */
+        ck_assert_ptr_eq(arena_strdup(a, "another"), first);
+        ck_assert_ptr_nonnull(arena_alloc(a, 900000));
+        arena_reset(a);
+    }
+    arena_free(a);
+}
+END_TEST
+
 static const size_t absurd[] = {SIZE_MAX, SIZE_MAX - 8, SIZE_MAX / 2};
 
 START_TEST(test_arena__absurd_sizes_fail)
@@ -103,6 +127,7 @@ Suite *unit_suite(void)
     tcase_add_test(t, test_arena__memory_is_zeroed_and_aligned);
     tcase_add_test(t, test_arena__objects_do_not_overlap);
     tcase_add_test(t, test_arena__ceiling);
+    tcase_add_test(t, test_arena__reset_forgets_and_keeps_its_chunk);
     tcase_add_loop_test(t, test_arena__absurd_sizes_fail, 0, 3);
     tcase_add_test(t, test_arena__copies);
     tcase_add_test(t, test_arena__typed_macros);
