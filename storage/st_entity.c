@@ -136,14 +136,17 @@ out:
     return rc;
 }
 
-enum sb_err st_entity_delete(struct tx *tx, int64_t id, struct sb_error *err)
+enum sb_err st_entity_drop(struct tx *tx, int64_t id, struct sb_error *err)
 {
-    enum sb_err rc = st_message_delete_all(tx, id, err);
-    if (rc != SB_OK)
-        return rc;
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, SB_ENTITY_DELETE);
     stmt_bind_i64(&s, 1, id);
     return stmt_exec(&s, err);
+}
+
+enum sb_err st_entity_delete(struct tx *tx, int64_t id, struct sb_error *err)
+{
+    enum sb_err rc = st_message_delete_some(tx, id, ST_ENTITY_DELETE_MAX, err);
+    return rc == SB_OK ? st_entity_drop(tx, id, err) : rc;
 }
 
 enum sb_err st_seen_get(struct tx *tx, int64_t entity, const uint8_t hmac[32], int64_t now, bool *ret_seen,

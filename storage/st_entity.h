@@ -49,7 +49,11 @@ SB_MUST enum sb_err st_entity_counted(struct tx *tx, int64_t id, bool *ret_found
 /* A namespace's queues, by name. */
 SB_MUST enum sb_err st_entity_list(struct tx *tx, int64_t ns, struct sb_arena *a, struct st_entity **ret,
                                    size_t *ret_n, struct sb_error *err);
-/* With its messages and what it has seen. Takes time by the number of messages. */
+/* With what it has seen. Its messages are left behind, for st_message_sweep. */
+SB_MUST enum sb_err st_entity_drop(struct tx *tx, int64_t id, struct sb_error *err);
+/* The same with its first messages, so that a small queue is gone whole while one with a backlog holds nobody
+ * up. */
+#define ST_ENTITY_DELETE_MAX 500
 SB_MUST enum sb_err st_entity_delete(struct tx *tx, int64_t id, struct sb_error *err);
 
 /* Has this queue seen this message id, until a time after now? */

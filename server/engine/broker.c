@@ -194,6 +194,7 @@ void broker_unlink(struct entity *t)
     *p = t->id_next;
     t->home->count--;
     t->home->idlers -= broker_idle_due(t) != BROKER_NEVER;
+    broker_sweep(t->home->b);
 }
 
 void broker_configure(struct entity *t, struct st_entity *cfg)
@@ -434,6 +435,8 @@ void broker_ns_free(struct broker_ns *home)
     if (home == NULL)
         return;
     broker_wake_ns(home); /* what is parked looks again, and finds nothing left */
+    if (home->count > 0)
+        broker_sweep(home->b);
     for (size_t i = 0; i < home->slots; i++) {
         for (struct entity *t = home->by_id[i], *next; t; t = next) {
             next = t->id_next;
@@ -482,7 +485,7 @@ enum sb_err broker_ns_delete(struct tx *tx, int64_t ns_id, struct sb_error *err)
         return sb_fail(err, SB_ENOMEM, "out of memory deleting a namespace");
     SB_TRY(st_entity_list(tx, ns_id, a, &rows, &n, err));
     for (size_t i = 0; i < n; i++)
-        SB_TRY(st_entity_delete(tx, rows[i].id, err));
+        SB_TRY(st_entity_drop(tx, rows[i].id, err));
 out:
     arena_free(a);
     return rc;

@@ -151,6 +151,8 @@ void broker_submit(struct engine *e, struct broker_op *op);
 int64_t broker_next_due(
     struct engine *e); /* over all namespaces that have their key; also parked receives' deadlines */
 SB_MUST enum sb_err broker_run_due(struct engine *e, int64_t now, struct sb_error *err);
+/* Before the stores start: takes up what an earlier process left half deleted. */
+void broker_start(struct engine *e);
 /* Answers every parked receive as empty (shutdown). */
 void broker_stop(struct engine *e);
 

@@ -29,8 +29,10 @@ static enum sb_err one(struct work *w, const struct st_message *row)
         [ST_MESSAGE_SCHEDULED] = broker_activate,
     };
     struct entity *t = broker_find_id(w->home, st_message_entity(row->id));
-    if (t == NULL || (size_t)row->state >= SB_ARRAY_LEN(by_state))
-        return sb_fail(w->err, SB_EINTERNAL, "a message of no queue fell due");
+    if (t == NULL) /* its queue is gone: what broker_sweep would do */
+        return st_message_delete(w->tx, row->id, w->err);
+    if ((size_t)row->state >= SB_ARRAY_LEN(by_state))
+        return sb_fail(w->err, SB_EINTERNAL, "a message in no state fell due");
     return by_state[row->state](w, t, row);
 }
 

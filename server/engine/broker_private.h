@@ -80,6 +80,13 @@ struct broker {
     bool started, quit, rung; /* under lock; rung: its op is queued */
     int64_t alarm_mono;       /* under lock */
     struct store_op alarm;
+
+    /* Messages that deleted entities left behind (broker_sweep.c). */
+    struct store_op sweep;
+    bool sweeping;    /* its op is queued */
+    bool sweep_again; /* an entity went meanwhile */
+    bool sweep_more;  /* what the op has found out */
+    int64_t sweep_at, sweep_next;
 };
 
 /* One run inside a transaction. */
@@ -162,6 +169,10 @@ SB_MUST enum sb_err broker_expire(struct work *w, struct entity *t, const struct
                                   int delivery_count, int64_t at);
 /* Scheduled time has come: a new sequence number, sealed again. */
 SB_MUST enum sb_err broker_activate(struct work *w, struct entity *t, const struct st_message *row);
+
+/* ---- broker_sweep.c ---- */
+/* Before the stores start, or in done: an entity is gone, and may have left messages behind. */
+void broker_sweep(struct broker *b);
 
 /* ---- broker_due.c ---- */
 /* Runs what is due in w->home at w->now, at most max messages; *ret_more: not all. */

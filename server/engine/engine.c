@@ -171,6 +171,7 @@ enum sb_err engine_open(const struct engine_config *cfg, void (*on_broken)(void)
     SB_TRY(open_store(e, "keyvault.db", STORE_KV, &e->kv, err));
     SB_TRY(open_store(e, "servicebus.db", STORE_SB, &e->sb, err));
     SB_TRY(open_modules(e, err));
+    broker_start(e);
     SB_TRY(start_stores(e, err));
     SB_TRY(timeline_start(e, err));
     poller_start_first(e);

@@ -169,6 +169,13 @@ static struct args first(int64_t entity, int sub)
 
 /* ---- tests ---- */
 
+/* id: where to look on from; found: there is more to do */
+static enum sb_err message_sweep(struct tx *tx, void *arg, struct sb_error *err)
+{
+    struct args *a = arg;
+    return st_message_sweep(tx, &a->id, 10, &a->found, err);
+}
+
 START_TEST(test_entity__rows_come_back_whole)
 {
     int64_t id = make_entity("Orders");
@@ -314,7 +321,8 @@ static const struct {
     {"SB_MESSAGE_META", "SEARCH message USING INTEGER PRIMARY KEY (rowid=?)"},
     {"SB_MESSAGE_LOCK", "SEARCH message USING INTEGER PRIMARY KEY (rowid=?)"},
     {"SB_MESSAGE_DELETE", "SEARCH message USING INTEGER PRIMARY KEY (rowid=?)"},
-    {"SB_MESSAGE_DELETE_ALL", "SEARCH message USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"},
+    {"SB_MESSAGE_AFTER", "SEARCH message USING INTEGER PRIMARY KEY (rowid>?)"},
+    {"SB_ENTITY_THERE", "SEARCH entity USING INTEGER PRIMARY KEY (rowid=?)"},
     {"SB_MESSAGE_RELEASE_ALL", "SEARCH message USING INDEX message_due (ns=? AND due_ms<?)"},
     {"SB_SEEN_GET", "SEARCH seen USING PRIMARY KEY (entity=? AND hmac=?)"},
     {"SB_ENTITY_COUNT", "SEARCH entity USING INTEGER PRIMARY KEY (rowid=?)"},
@@ -354,6 +362,43 @@ START_TEST(test_message__plans_are_single_searches)
 }
 END_TEST
 
+static void fill_range(int64_t entity, int n)
+{
+    char sql[400];
+    snprintf(sql, sizeof sql,
+             "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM c WHERE i<%d) INSERT INTO message("
+             "id,ns,sub,state,enqueued_ms,delivery_count,hops,size,enqueued_seq,blob) "
+             "SELECT (%lld<<40)+i,1,0,0,1,0,0,1,0,zeroblob(64) FROM c",
+             n, (long long)entity);
+    fix_exec(store, sql);
+}
+
+/* A slice at a time, and only of entities that are gone. */
+START_TEST(test_message__sweep_is_bounded_and_spares_the_living)
+{
+    struct args a = {.entity = {.ns = NS, .name = "q"}};
+    call(entity_add, &a);
+    int64_t there = a.id;
+    fill_range(there, 25);
+    fill_range(there + 1, 25);
+    fill_range(there + 7, 5);
+    a.id = 0;
+    int left = 55;
+    for (int i = 0; i < 3; i++) {
+        call(message_sweep, &a);
+        left -= i < 2 ? 10 : 5;
+        ck_assert(a.found);
+        ck_assert_int_eq(fix_get(store, "SELECT count(*) FROM message"), left);
+    }
+    call(message_sweep, &a);
+    ck_assert(a.found);
+    call(message_sweep, &a);
+    ck_assert(!a.found);
+    ck_assert_int_eq(fix_get(store, "SELECT count(*) FROM message"), 25);
+    ck_assert_int_eq(fix_get(store, "SELECT count(*) FROM message WHERE id>>40=1"), 25);
+}
+END_TEST
+
 Suite *unit_suite(void)
 {
     Suite *s = suite_create("message");
@@ -365,6 +410,7 @@ Suite *unit_suite(void)
     tcase_add_test(t, test_message__first_stays_in_its_queue);
     tcase_add_test(t, test_message__life_of_a_row);
     tcase_add_test(t, test_message__due_in_order_of_time);
+    tcase_add_test(t, test_message__sweep_is_bounded_and_spares_the_living);
     tcase_add_loop_test(t, test_message__wrong_rows_are_refused, 0, (int)SB_ARRAY_LEN(wrong));
     tcase_add_loop_test(t, test_message__plans_are_single_searches, 0, (int)SB_ARRAY_LEN(plans));
     suite_add_tcase(s, t);
