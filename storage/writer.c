@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <time.h>
+#include "server/base/clock.h"
 #include "server/base/fault.h"
 #include "storage/store_private.h"
 
@@ -130,13 +131,6 @@ static enum sb_err before_commit(struct store *s, struct sb_error *err)
     return rc;
 }
 
-static int64_t now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
 /* Whatever the reason, the disk may or may not hold the transaction now. */
 static enum outcome commit_failed(struct store *s)
 {
@@ -155,11 +149,11 @@ static enum outcome commit(struct store *s, struct sb_error *err)
         rollback(s);
         return LOST;
     }
-    int64_t start = now_ns();
+    int64_t start = clock_monotonic_ns();
     if (SB_FAULT("store.commit.before") || control(s, CTL_COMMIT) != SQLITE_OK ||
         SB_FAULT("store.commit.after"))
         return commit_failed(s);
-    s->commit_ns += (now_ns() - start - s->commit_ns) / 8;
+    s->commit_ns += (clock_monotonic_ns() - start - s->commit_ns) / 8;
     return COMMITTED;
 }
 
@@ -182,7 +176,7 @@ static void join(struct store *s, const struct store_op *first, struct store_op 
 /* Waits until so many ops are queued, or one that cannot join, or for as long as it pays. Under the lock. */
 static void linger(struct store *s, size_t wanted)
 {
-    int64_t until = now_ns() + SB_MIN(s->commit_ns / 2, LINGER_MAX_NS);
+    int64_t until = clock_monotonic_ns() + SB_MIN(s->commit_ns / 2, LINGER_MAX_NS);
     const struct timespec ts = {.tv_sec = (time_t)(until / 1000000000),
                                 .tv_nsec = (long)(until % 1000000000)};
     int rc = 0;
