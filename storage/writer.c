@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include "server/base/clock.h"
 #include "server/base/fault.h"
 #include "storage/store_private.h"
 

@@ -1,6 +1,7 @@
 /* arena.c: chunks that are filled from the front and wiped together. */
 #include "server/base/arena.h"
 #include <stdalign.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,14 +62,11 @@ struct sb_arena *arena_new(size_t max)
 /* Wipes all chunks and frees all but the arena's own; that one. */
 static struct chunk *clear(struct sb_arena *a)
 {
-    struct chunk *own = NULL;
+    struct chunk *own = (struct chunk *)(void *)((char *)a - offsetof(struct chunk, p));
     for (struct chunk *c = a->top, *next; c; c = next) {
-        next = c->next;
-        bool is_own = (void *)c->p == (void *)a;
+        next = c->next; /* wiping the own one wipes a as well */
         sb_wipe(c->p, c->used);
-        if (is_own)
-            own = c;
-        else
+        if (c != own)
             free(c);
     }
     own->next = NULL;

@@ -28,6 +28,13 @@ int64_t clock_monotonic(void)
     return read_clock(CLOCK_MONOTONIC);
 }
 
+int64_t clock_monotonic_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
 struct sb_clock *clock_new(bool manual, int64_t start_ms)
 {
     struct sb_clock *c = calloc(1, sizeof *c);

@@ -28,5 +28,6 @@ int64_t clock_offset(struct sb_clock *c);
 /* The machine's time, and a monotonic one for timeouts and measurements (ms). */
 int64_t clock_machine_now(void);
 int64_t clock_monotonic(void);
+int64_t clock_monotonic_ns(void); /* the same clock in ns */
 
 #endif

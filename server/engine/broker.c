@@ -100,6 +100,8 @@ void broker_entity_free(struct entity *t)
         drop(t->home->b, t);
     if (t->in_wakes)
         broker_drop_wake(t);
+    if (t->in_forwards)
+        broker_drop_forward(t);
     union {
         const struct st_entity *c;
         void *p;
@@ -179,6 +181,8 @@ void broker_link(struct broker_ns *home, struct entity *t)
     chain(home, t);
     home->count++;
     broker_topic_join(home, t);
+    if (t->count.active > 0)
+        broker_forward(t);
     if (broker_idle_due(t) != BROKER_NEVER) {
         home->idlers++;
         broker_due_at(home, broker_idle_due(t));
@@ -213,6 +217,7 @@ void broker_configure(struct entity *t, struct st_entity *cfg)
         t->home->idlers++;
         broker_due_at(t->home, broker_idle_due(t));
     }
+    broker_forward(t);
     free(old.p);
 }
 
@@ -329,6 +334,7 @@ void broker_after(struct broker *b)
     }
     b->flushed = NULL;
     broker_wake_some(b);
+    broker_forward_some(b);
 }
 
 /* ---- what falls due next ---- */

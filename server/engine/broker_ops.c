@@ -174,6 +174,10 @@ static enum sb_err check_receive(struct broker_op *op, const struct entity *t)
                              cfg->name);
     if ((cfg->flags & ST_ENTITY_SESSION) && !op->dlq)
         return broker_refuse(op, SB_EBADREQUEST, TEXT_SESSION);
+    if (cfg->forward_to && !op->dlq) /* documented; own words */
+        return broker_refuse(op, SB_EBADREQUEST,
+                             "Messages cannot be received from '%s': it forwards to '%s'.", cfg->name,
+                             cfg->forward_to);
     return SB_OK;
 }
 

@@ -49,8 +49,8 @@ struct entity {
     struct waiters wait[2]; /* by sub */
     uint64_t ready[2];      /* how often a message became ready: tells a receive that it must look again */
     unsigned wake[2];       /* waiters to be woken after the commit */
-    bool in_undo, in_dirty, in_flushed, in_wakes;
-    struct entity *undo_next, *dirty_next, *flushed_next, *wake_next;
+    bool in_undo, in_dirty, in_flushed, in_wakes, in_forwards;
+    struct entity *undo_next, *dirty_next, *flushed_next, *wake_next, *forward_next;
     struct entity *name_next, *id_next; /* hash chains */
     struct entity *topic;               /* of a subscription */
     struct entity *subs, *sub_next;     /* a topic's subscriptions */
@@ -88,6 +88,13 @@ struct broker {
     bool started, quit, rung; /* under lock; rung: its op is queued */
     int64_t alarm_mono;       /* under lock */
     struct store_op alarm;
+
+    /* Entities that forward and may hold messages all the same (broker_forward.c). */
+    struct entity *forwards;
+    struct store_op forward;
+    bool forwarding;             /* its op is queued */
+    struct entity *forward_from; /* what the op worked on */
+    bool forward_over;           /* and found nothing more there */
 
     /* Messages that deleted entities left behind (broker_sweep.c). */
     struct store_op sweep;
@@ -162,6 +169,8 @@ SB_MUST enum sb_err broker_put_here(struct work *w, struct entity *t, const stru
 /* Stores it in t, where t forwards to, or in a topic's subscriptions. fresh: it comes from a client
  * (duplicates of t are looked for, and it may be scheduled). */
 SB_MUST enum sb_err broker_arrive(struct work *w, struct entity *t, const struct arrival *m, bool fresh);
+/* A stored message goes on to where its queue forwards. */
+SB_MUST enum sb_err broker_pass_on(struct work *w, struct entity *t, const struct st_message *row);
 /* A stored message leaves its queue for the dead-letter queue (or where that forwards to). */
 SB_MUST enum sb_err broker_bury(struct work *w, struct entity *t, const struct st_message *row,
                                 int delivery_count, const char *reason, const char *description);
@@ -180,6 +189,12 @@ SB_MUST enum sb_err broker_expire(struct work *w, struct entity *t, const struct
                                   int delivery_count, int64_t at);
 /* Scheduled time has come: a new sequence number, sealed again. */
 SB_MUST enum sb_err broker_activate(struct work *w, struct entity *t, const struct st_message *row);
+
+/* ---- broker_forward.c ---- */
+/* t forwards, and a message may be ready there. On the sb thread, or before the stores start. */
+void broker_forward(struct entity *t);
+void broker_forward_some(struct broker *b); /* in done: what broker_forward told of */
+void broker_drop_forward(struct entity *t); /* forgets it: t is about to be freed */
 
 /* ---- broker_sweep.c ---- */
 /* Before the stores start, or in done: an entity is gone, and may have left messages behind. */

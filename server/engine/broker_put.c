@@ -397,3 +397,20 @@ out:
     arena_free(a);
     return unless_damaged(rc);
 }
+
+enum sb_err broker_pass_on(struct work *w, struct entity *t, const struct st_message *row)
+{
+    enum sb_err rc;
+    struct arrival m;
+    struct sb_arena *a = room_for(row);
+    if (a == NULL)
+        return sb_fail(w->err, SB_ENOMEM, "out of memory moving a message");
+    SB_TRY(read_back(w, t, row, a, &m));
+    if (row->expires_ms) /* the time it has waited here counts */
+        m.ttl_ms = SB_MAX(row->expires_ms - w->now, 1);
+    SB_TRY(broker_remove(w, t, row));
+    SB_TRY(broker_arrive(w, t, &m, false));
+out:
+    arena_free(a);
+    return unless_damaged(rc);
+}

@@ -62,4 +62,5 @@ void broker_sweep(struct broker *b)
 void broker_start(struct engine *e)
 {
     broker_sweep(e->broker);
+    broker_forward_some(e->broker);
 }

@@ -59,6 +59,8 @@ void broker_ready(struct entity *t, int sub)
 {
     struct broker *b = t->home->b;
     t->ready[sub]++;
+    if (sub == ST_SUB_MAIN)
+        broker_forward(t);
     if (t->wait[sub].head == NULL)
         return;
     t->wake[sub]++;
@@ -156,6 +158,12 @@ void broker_restored(struct engine *e, struct ns *n)
     if (n->broker == NULL)
         return;
     n->broker->next_due = 0; /* unknown: it was not kept while there was no key */
+    for (size_t i = 0; i < n->broker->slots; i++) {
+        for (struct entity *t = n->broker->by_id[i]; t; t = t->id_next) {
+            if (t->count.active > 0)
+                broker_forward(t);
+        }
+    }
     broker_due_recount(e->broker);
     broker_wake_ns(n->broker);
     /* What fell due meanwhile runs now, though nobody asks; without memory, with the next request. */
