@@ -10,6 +10,7 @@
 #include "api/hosts.h"
 #include "api/reply.h"
 #include "api/request.h"
+#include "api/vault_audit.h"
 #include "crypto/rng.h"
 #include "server/base/log.h"
 #include "server/base/text.h"
@@ -55,6 +56,7 @@ void api_error(struct request *r, enum sb_err code, const struct sb_error *err)
     reply_error(r, code, err && err->code == code ? err->status : 0, message);
     if (r->reply.status == 401)
         auth_challenge(r, message);
+    vault_audit(r, code, message);
     finish(r, err);
 }
 
@@ -67,10 +69,12 @@ static bool settle(struct request *r, enum sb_err rc, struct sb_error *err)
         rc = sb_fail(err, SB_ENOMEM, "The answer does not fit into memory.");
     if (rc == SB_OK && r->reply.status == 0)
         rc = sb_fail(err, SB_EINTERNAL, "The operation '%s' gave no answer.", r->route->op);
-    if (rc != SB_OK)
+    if (rc != SB_OK) {
         api_error(r, rc, err);
-    else
+    } else {
+        vault_audit(r, SB_OK, NULL);
         finish(r, NULL);
+    }
     return true;
 }
 

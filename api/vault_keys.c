@@ -4,6 +4,7 @@
  */
 #include "api/vault_keys.h"
 #include <inttypes.h>
+#include "api/vault_audit.h"
 #include "api/vault_keys_body.h"
 #include "server/base/text.h"
 
@@ -20,11 +21,6 @@ void vault_headers(struct request *r)
         reply_header(r, "x-ms-keyvault-region", v.location);
 }
 
-static struct vault_caller caller(const struct request *r)
-{
-    return (struct vault_caller){.who = &r->who, .ip = r->client_ip, .request_id = r->request_id};
-}
-
 static enum sb_err answer_bundle(struct request *r, const struct vkey *k)
 {
     struct jw w = reply_json(r, 200);
@@ -39,7 +35,7 @@ static enum sb_err key_create(struct request *r, struct sb_error *err)
     enum sb_err rc;
     struct vkey k;
     struct vkey_spec s = {.vault = r->host_label, .name = request_param(r, "name")};
-    const struct vault_caller c = caller(r);
+    const struct vault_caller c = vault_audit_caller(r);
     SB_TRY(vault_key_read_create(r, &s, err));
     SB_TRY(vkey_create(r->e, &c, &s, r->arena, &k, err));
     rc = answer_bundle(r, &k);
@@ -53,7 +49,7 @@ static enum sb_err key_import(struct request *r, struct sb_error *err)
     struct vkey k;
     struct pkey *key = NULL;
     struct vkey_spec s = {.vault = r->host_label, .name = request_param(r, "name")};
-    const struct vault_caller c = caller(r);
+    const struct vault_caller c = vault_audit_caller(r);
     SB_TRY(vault_key_read_import(r, &s, &key, err));
     SB_TRY(vkey_import(r->e, &c, &s, r->arena, &k, err));
     rc = answer_bundle(r, &k);
@@ -66,7 +62,7 @@ static enum sb_err key_rotate(struct request *r, struct sb_error *err)
 {
     enum sb_err rc;
     struct vkey k;
-    const struct vault_caller c = caller(r);
+    const struct vault_caller c = vault_audit_caller(r);
     SB_TRY(vkey_rotate(r->e, &c, r->host_label, request_param(r, "name"), r->arena, &k, err));
     rc = answer_bundle(r, &k);
 out:
@@ -79,7 +75,7 @@ static enum sb_err key_get(struct request *r, struct sb_error *err)
 {
     enum sb_err rc;
     struct vkey k;
-    const struct vault_caller c = caller(r);
+    const struct vault_caller c = vault_audit_caller(r);
     SB_TRY(vkey_get(r->e, &c, r->host_label, request_param(r, "name"), request_param(r, "version"), r->arena,
                     &k, err));
     rc = answer_bundle(r, &k);
@@ -92,7 +88,7 @@ static enum sb_err key_update(struct request *r, struct sb_error *err)
     enum sb_err rc;
     struct vkey k;
     struct vkey_spec s = {.vault = r->host_label, .name = request_param(r, "name")};
-    const struct vault_caller c = caller(r);
+    const struct vault_caller c = vault_audit_caller(r);
     SB_TRY(vault_key_read_update(r, &s, err));
     SB_TRY(vkey_update(r->e, &c, &s, request_param(r, "version"), r->arena, &k, err));
     rc = answer_bundle(r, &k);
@@ -109,7 +105,7 @@ static enum sb_err answer_of(struct request *r,
 {
     enum sb_err rc;
     struct vkey k;
-    const struct vault_caller c = caller(r);
+    const struct vault_caller c = vault_audit_caller(r);
     SB_TRY(call(r->e, &c, r->host_label, request_param(r, "name"), r->arena, &k, err));
     rc = answer_bundle(r, &k);
 out:
@@ -134,7 +130,7 @@ static enum sb_err deleted_recover(struct request *r, struct sb_error *err)
 static enum sb_err deleted_purge(struct request *r, struct sb_error *err)
 {
     enum sb_err rc;
-    const struct vault_caller c = caller(r);
+    const struct vault_caller c = vault_audit_caller(r);
     SB_TRY(vkey_purge(r->e, &c, r->host_label, request_param(r, "name"), err));
     reply_empty(r, 204);
 out:
@@ -214,7 +210,7 @@ static enum sb_err list(struct request *r, bool deleted, struct sb_error *err)
 {
     enum sb_err rc;
     struct listing l = {0};
-    const struct vault_caller c = caller(r);
+    const struct vault_caller c = vault_audit_caller(r);
     SB_TRY(read_page(r, &l.skip, &l.max, err));
     SB_TRY(vkey_list(r->e, &c, r->host_label, deleted, l.skip, l.max, r->arena, &l.k, &l.n, &l.more, err));
     rc = answer_listing(r, &l);
@@ -236,7 +232,7 @@ static enum sb_err key_versions(struct request *r, struct sb_error *err)
 {
     enum sb_err rc;
     struct listing l = {.with_version = true};
-    const struct vault_caller c = caller(r);
+    const struct vault_caller c = vault_audit_caller(r);
     SB_TRY(read_page(r, &l.skip, &l.max, err));
     SB_TRY(vkey_versions(r->e, &c, r->host_label, request_param(r, "name"), l.skip, l.max, r->arena, &l.k,
                          &l.n, &l.more, err));
@@ -292,7 +288,7 @@ static enum sb_err crypt(struct request *r, enum vperm perm, struct sb_error *er
     enum pkey_alg alg;
     struct sb_blob in, out;
     const char *version = NULL;
-    const struct vault_caller c = caller(r);
+    const struct vault_caller c = vault_audit_caller(r);
     SB_TRY(read_alg(r, false, &alg, err));
     SB_TRY(vault_key_read_blob(r, "value", &in, err));
     SB_TRY(vkey_crypt(r->e, &c, r->host_label, request_param(r, "name"), request_param(r, "version"), perm,
@@ -328,7 +324,7 @@ static enum sb_err key_sign(struct request *r, struct sb_error *err)
     enum pkey_alg alg;
     struct sb_blob digest, out;
     const char *version = NULL;
-    const struct vault_caller c = caller(r);
+    const struct vault_caller c = vault_audit_caller(r);
     SB_TRY(read_alg(r, true, &alg, err));
     SB_TRY(read_digest(r, "value", alg, &digest, err));
     SB_TRY(vkey_sign(r->e, &c, r->host_label, request_param(r, "name"), request_param(r, "version"), alg,
@@ -344,7 +340,7 @@ static enum sb_err key_verify(struct request *r, struct sb_error *err)
     enum pkey_alg alg;
     struct sb_blob digest, signature;
     bool good = false;
-    const struct vault_caller c = caller(r);
+    const struct vault_caller c = vault_audit_caller(r);
     SB_TRY(read_alg(r, true, &alg, err));
     SB_TRY(read_digest(r, "digest", alg, &digest, err));
     SB_TRY(vault_key_read_blob(r, "value", &signature, err));

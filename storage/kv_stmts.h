@@ -75,11 +75,13 @@
                     "ORDER BY purge_ms,id LIMIT 1")                                                          \
     X(KV_VAULT_NEXT_DUE, "SELECT min(purge_ms) FROM vault WHERE purge_ms>0")                                 \
     X(KV_VAULT_DELETE, "DELETE FROM vault WHERE id=?1")                                                      \
-    X(KV_POLICY_INSERT, "INSERT INTO vault_policy(vault_id,position,tenant,oid,appid,permissions,keys) "     \
-                        "VALUES(?1,?2,?3,?4,?5,?6,?7)")                                                      \
+    X(KV_POLICY_INSERT,                                                                                      \
+      "INSERT INTO vault_policy(vault_id,position,tenant,oid,appid,permissions,keys,secrets) "               \
+      "VALUES(?1,?2,?3,?4,?5,?6,?7,?8)")                                                                     \
     X(KV_POLICY_CLEAR, "DELETE FROM vault_policy WHERE vault_id=?1")                                         \
-    X(KV_POLICY_LIST, "SELECT tenant,oid,appid,permissions,keys FROM vault_policy WHERE vault_id=?1 "        \
-                      "ORDER BY position")                                                                   \
+    X(KV_POLICY_LIST,                                                                                        \
+      "SELECT tenant,oid,appid,permissions,keys,secrets FROM vault_policy WHERE vault_id=?1 "                \
+      "ORDER BY position")                                                                                   \
     X(KV_KEY_FIND, "SELECT id,vault_id,name,deleted_s,purge_s FROM vkey WHERE vault_id=?1 AND name=?2")      \
     X(KV_KEY_INSERT, "INSERT INTO vkey(vault_id,name,deleted_s,purge_s) VALUES(?1,?2,0,0) RETURNING id")     \
     X(KV_KEY_SET_DELETED, "UPDATE vkey SET deleted_s=?2,purge_s=?3 WHERE id=?1")                             \

@@ -46,6 +46,7 @@ const char schema_kv_vault_v1[] =
     "    appid       TEXT,\n"
     "    permissions TEXT NOT NULL,\n"
     "    keys        INTEGER NOT NULL,\n"
+    "    secrets     INTEGER NOT NULL,\n"
     "    PRIMARY KEY(vault_id, position)\n"
     ") STRICT, WITHOUT ROWID;\n"
     "CREATE TABLE vkey(\n"

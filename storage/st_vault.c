@@ -71,6 +71,7 @@ static enum sb_err put_policies(struct tx *tx, int64_t id, const struct st_polic
         stmt_bind_text(&s, 5, p[i].appid);
         stmt_bind_text(&s, 6, p[i].permissions);
         stmt_bind_i64(&s, 7, p[i].keys);
+        stmt_bind_i64(&s, 8, p[i].secrets);
         SB_TRY(stmt_exec(&s, err));
     }
 out:
@@ -113,7 +114,8 @@ static enum sb_err get_policies(struct tx *tx, struct sb_arena *a, struct st_vau
                                     .oid = stmt_text(&s, 1, a),
                                     .appid = stmt_text(&s, 2, a),
                                     .permissions = stmt_text(&s, 3, a),
-                                    .keys = (uint32_t)stmt_i64(&s, 4)};
+                                    .keys = (uint32_t)stmt_i64(&s, 4),
+                                    .secrets = (uint32_t)stmt_i64(&s, 5)};
         SB_TRY(stmt_row(&s, &row, err));
     }
     v->policies = p;

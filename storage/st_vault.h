@@ -17,7 +17,7 @@
 struct st_policy {
     const char *tenant, *oid, *appid; /* appid may be NULL */
     const char *permissions;          /* JSON text */
-    uint32_t keys;                    /* the engine's permission bits */
+    uint32_t keys, secrets;           /* the engine's permission bits */
 };
 
 struct st_vault {

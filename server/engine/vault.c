@@ -86,16 +86,17 @@ static enum sb_err policy_rows(const struct vault_policy *p, size_t n, struct sb
     if (rows == NULL)
         return sb_fail(err, SB_ENOMEM, "out of memory for access policies");
     for (size_t i = 0; i < n; i++) {
-        uint32_t bits = 0;
+        uint32_t bits[VFAM_MAX];
         if (p[i].tenant == NULL || !guid_valid(p[i].tenant) || p[i].oid == NULL || !guid_valid(p[i].oid) ||
             (p[i].appid != NULL && !guid_valid(p[i].appid)) || p[i].permissions == NULL ||
-            !vault_permissions_bits(p[i].permissions, &bits))
+            !vault_permissions_bits(p[i].permissions, bits))
             return sb_fail(err, SB_EBADREQUEST, BAD_POLICIES);
         rows[i] = (struct st_policy){.tenant = p[i].tenant,
                                      .oid = p[i].oid,
                                      .appid = p[i].appid,
                                      .permissions = p[i].permissions,
-                                     .keys = bits};
+                                     .keys = bits[VFAM_KEYS],
+                                     .secrets = bits[VFAM_SECRETS]};
     }
     *ret = rows;
     return SB_OK;
@@ -367,9 +368,12 @@ static enum sb_err merge(struct policies *c, const struct st_policy *sent, const
     const char *merged = c->mode == VAULT_POLICY_ADD
                              ? vault_permissions_add(c->a, list[i].permissions, sent->permissions)
                              : vault_permissions_remove(c->a, list[i].permissions, sent->permissions);
-    if (merged == NULL || !vault_permissions_bits(merged, &list[i].keys))
+    uint32_t bits[VFAM_MAX];
+    if (merged == NULL || !vault_permissions_bits(merged, bits))
         return sb_fail(err, SB_EBADREQUEST, BAD_POLICIES);
     list[i].permissions = merged;
+    list[i].keys = bits[VFAM_KEYS];
+    list[i].secrets = bits[VFAM_SECRETS];
     /* Removing nothing in particular removes the entry. */
     if (c->mode == VAULT_POLICY_REMOVE &&
         (vault_permissions_none(merged) || vault_permissions_none(sent->permissions))) {

@@ -11,7 +11,12 @@
 #define VKEY_NAME_MAX    127
 #define VKEY_VERSION_LEN 32
 
-/* Key permissions of access policies, as bits; one table in vault_policy.c names each and its data action. */
+/* What access policies and data actions tell apart. Certificates and managed storage are not emulated: their
+ * permissions are checked and kept, and grant nothing. */
+enum vault_family { VFAM_KEYS, VFAM_SECRETS, VFAM_CERTIFICATES, VFAM_STORAGE, VFAM_MAX };
+
+/* Key permissions of access policies, as bits; vault_permissions.c names them, the table in vault_policy.c
+ * says which operation needs which. */
 enum vperm {
     VPERM_GET = 1 << 0,
     VPERM_LIST = 1 << 1,
@@ -35,10 +40,22 @@ enum vperm {
     VPERM_RELEASE = 1 << 19
 };
 
+/* Secret permissions. */
+enum vsecret_perm {
+    VSECRET_GET = 1 << 0,
+    VSECRET_LIST = 1 << 1,
+    VSECRET_SET = 1 << 2,
+    VSECRET_DELETE = 1 << 3,
+    VSECRET_RECOVER = 1 << 4,
+    VSECRET_BACKUP = 1 << 5,
+    VSECRET_RESTORE = 1 << 6,
+    VSECRET_PURGE = 1 << 7
+};
+
 struct vault_policy {
     const char *tenant, *oid, *appid; /* appid may be NULL */
     const char *permissions;          /* JSON text of the permissions object, as sent */
-    uint32_t keys;                    /* vperm bits ("all": every one but purge and rotate) */
+    uint32_t keys, secrets;           /* vperm and vsecret_perm bits */
 };
 
 struct vault {
@@ -135,6 +152,7 @@ struct vault_caller {
     const char *ip; /* client address; NULL inside the emulator */
     bool service;   /* the Service Bus service (a trusted service of the firewall; meets service faults) */
     const char *request_id;
+    bool *audited; /* set when the call has got its audit event, or is to have none; NULL: nobody asks */
 };
 
 struct vkey_spec {
@@ -226,6 +244,10 @@ SB_MUST enum sb_err vkey_service_wrap(struct engine *e, const struct vault_calle
 SB_MUST enum sb_err vkey_service_check(struct engine *e, const struct vault_caller *c, const char *vault,
                                        const char *name, const char *version, enum vperm perm,
                                        struct sb_error *err);
+/* The audit event of a request to an existing vault that was refused before an operation began (no token, a
+ * malformed body …); c->who may be NULL. op: operationName; key: NULL or the path's. */
+void vault_audit_refused(struct engine *e, const struct vault_caller *c, const char *vault, const char *op,
+                         const char *key, int status, const char *result, const char *message);
 /* HTTP status that the vault would have answered with for this error (403, 404, 429, 503 …). */
 int vault_http_status(enum sb_err code);
 

@@ -74,7 +74,8 @@ bool vault_from_row(const struct st_vault *row, struct sb_arena *a, struct vault
                                      .oid = row->policies[i].oid,
                                      .appid = row->policies[i].appid,
                                      .permissions = row->policies[i].permissions,
-                                     .keys = row->policies[i].keys};
+                                     .keys = row->policies[i].keys,
+                                     .secrets = row->policies[i].secrets};
     *ret = (struct vault){.id = row->id,
                           .sub = row->sub,
                           .group = row->group,
@@ -140,7 +141,8 @@ bool vault_copy(const struct vault *v, struct sb_arena *a, struct vault *ret)
                                      .oid = arena_strdup(a, v->policies[i].oid),
                                      .appid = arena_strdup(a, v->policies[i].appid),
                                      .permissions = arena_strdup(a, v->policies[i].permissions),
-                                     .keys = v->policies[i].keys};
+                                     .keys = v->policies[i].keys,
+                                     .secrets = v->policies[i].secrets};
     *ret = *v;
     ret->policies = p;
     ret->sub = arena_strdup(a, v->sub);

@@ -23,11 +23,16 @@ struct permissions {
     size_t n;
 };
 
-/* "all" is every one but purge and rotate, which the recordings list beside it. */
-static const struct {
+#define FAMILIES_KNOWN VFAM_MAX
+
+struct permission {
     const char *name;
     uint32_t bits;
-} key_permissions[] = {
+};
+
+/* The names are documented (the service's API description). "all" is every one but purge and rotate, which
+ * the recordings list beside it. */
+static const struct permission key_permissions[] = {
     {"get", VPERM_GET},
     {"list", VPERM_LIST},
     {"create", VPERM_CREATE},
@@ -50,6 +55,44 @@ static const struct {
     {"setrotationpolicy", VPERM_SETPOLICY},
     {"all", ((VPERM_RELEASE << 1) - 1) & ~(uint32_t)(VPERM_PURGE | VPERM_ROTATE)},
 };
+static const struct permission secret_permissions[] = {
+    {"get", VSECRET_GET},
+    {"list", VSECRET_LIST},
+    {"set", VSECRET_SET},
+    {"delete", VSECRET_DELETE},
+    {"recover", VSECRET_RECOVER},
+    {"purge", VSECRET_PURGE},
+    {"backup", VSECRET_BACKUP},
+    {"restore", VSECRET_RESTORE},
+    {"all", ((VSECRET_PURGE << 1) - 1) & ~(uint32_t)VSECRET_PURGE},
+};
+/* Names alone: there is nothing that they could allow. */
+static const struct permission certificate_permissions[] = {
+    {"all", 0},        {"get", 0},           {"list", 0},           {"delete", 0},     {"create", 0},
+    {"import", 0},     {"update", 0},        {"managecontacts", 0}, {"getissuers", 0}, {"listissuers", 0},
+    {"setissuers", 0}, {"deleteissuers", 0}, {"manageissuers", 0},  {"recover", 0},    {"purge", 0},
+    {"backup", 0},     {"restore", 0},
+};
+static const struct permission storage_permissions[] = {
+    {"all", 0},     {"get", 0},           {"list", 0},    {"delete", 0}, {"set", 0},
+    {"update", 0},  {"regeneratekey", 0}, {"recover", 0}, {"purge", 0},  {"backup", 0},
+    {"restore", 0}, {"setsas", 0},        {"listsas", 0}, {"getsas", 0}, {"deletesas", 0},
+};
+static const struct {
+    const char *name;
+    const struct permission *rows;
+    size_t n;
+} families[VFAM_MAX] = {
+    [VFAM_KEYS] = {"keys", key_permissions, SB_ARRAY_LEN(key_permissions)},
+    [VFAM_SECRETS] = {"secrets", secret_permissions, SB_ARRAY_LEN(secret_permissions)},
+    [VFAM_CERTIFICATES] = {"certificates", certificate_permissions, SB_ARRAY_LEN(certificate_permissions)},
+    [VFAM_STORAGE] = {"storage", storage_permissions, SB_ARRAY_LEN(storage_permissions)},
+};
+
+const char *vault_family_name(enum vault_family family)
+{
+    return families[family].name;
+}
 
 static bool blob_ieq(struct sb_blob a, struct sb_blob b)
 {
@@ -112,29 +155,39 @@ static bool parse(const char *s, struct permissions *ret)
     return take(&s, "}") && *s == '\0';
 }
 
-bool vault_permissions_bits(const char *json, uint32_t *ret)
+static bool named(struct sb_blob name, const char *text)
 {
-    static const struct sb_blob keys = {(const uint8_t *)"keys", 4};
+    return strlen(text) == name.n && text_ieqn(text, (const char *)name.p, name.n);
+}
+
+/* Adds the bits of one family's list; false: an unknown permission. */
+static bool add_bits(const struct family *f, enum vault_family known, uint32_t *bits)
+{
+    for (size_t j = 0; j < f->n; j++) {
+        size_t k = 0;
+        while (k < families[known].n && !named(f->list[j], families[known].rows[k].name))
+            k++;
+        if (k == families[known].n)
+            return false;
+        *bits |= families[known].rows[k].bits;
+    }
+    return true;
+}
+
+bool vault_permissions_bits(const char *json, uint32_t ret[VFAM_MAX])
+{
     struct permissions p;
-    uint32_t bits = 0;
+    uint32_t bits[VFAM_MAX] = {0};
     if (!parse(json, &p))
         return false;
     for (size_t i = 0; i < p.n; i++) {
-        if (!blob_ieq(p.f[i].name, keys))
-            continue;
-        for (size_t j = 0; j < p.f[i].n; j++) {
-            size_t k = 0;
-            const struct sb_blob name = p.f[i].list[j];
-            while (k < SB_ARRAY_LEN(key_permissions) &&
-                   (strlen(key_permissions[k].name) != name.n ||
-                    !text_ieqn(key_permissions[k].name, (const char *)name.p, name.n)))
-                k++;
-            if (k == SB_ARRAY_LEN(key_permissions))
-                return false;
-            bits |= key_permissions[k].bits;
-        }
+        size_t known = 0;
+        while (known < VFAM_MAX && !named(p.f[i].name, families[known].name))
+            known++;
+        if (known == VFAM_MAX || !add_bits(&p.f[i], (enum vault_family)known, &bits[known]))
+            return false;
     }
-    *ret = bits;
+    memcpy(ret, bits, sizeof(bits));
     return true;
 }
 

@@ -1,6 +1,8 @@
 /*
  * vault_policy.c: who may do what on a vault's data plane: the table of operations, the firewall, access
- * policies or role assignments, and the frame around each call with its fault and its audit event.
+ * policies or role assignments, and the frame around each call with its fault and its audit event. Requests
+ * that no operation was begun for are audited too, as documented ("unauthenticated requests that result in a
+ * 401").
  *
  * Messages are the service's own words (recorded).
  */
@@ -11,27 +13,28 @@
 #include "server/engine/rbac.h"
 #include "server/engine/vault_private.h"
 
-#define ACTION "Microsoft.KeyVault/vaults/keys/"
+#define KEYS "Microsoft.KeyVault/vaults/keys/"
 
+/* An operation is a row. */
 static const struct vault_op ops[VOP_MAX] = {
-    [VOP_CREATE] = {"KeyCreate", VPERM_CREATE, "create", ACTION "create/action", false},
-    [VOP_IMPORT] = {"KeyImport", VPERM_IMPORT, "import", ACTION "import/action", false},
-    [VOP_GET] = {"KeyGet", VPERM_GET, "get", ACTION "read", false},
-    [VOP_LIST] = {"KeyList", VPERM_LIST, "list", ACTION "read", false},
-    [VOP_VERSIONS] = {"KeyListVersions", VPERM_LIST, "list", ACTION "read", false},
-    [VOP_UPDATE] = {"KeyUpdate", VPERM_UPDATE, "update", ACTION "update/action", false},
-    [VOP_DELETE] = {"KeyDelete", VPERM_DELETE, "delete", ACTION "delete", false},
-    [VOP_DELETED_GET] = {"KeyGetDeleted", VPERM_GET, "get", ACTION "read", false},
-    [VOP_DELETED_LIST] = {"KeyListDeleted", VPERM_LIST, "list", ACTION "read", false},
-    [VOP_RECOVER] = {"KeyRecover", VPERM_RECOVER, "recover", ACTION "recover/action", false},
-    [VOP_PURGE] = {"KeyPurge", VPERM_PURGE, "purge", ACTION "purge/action", false},
-    [VOP_ROTATE] = {"KeyRotate", VPERM_ROTATE, "rotate", ACTION "rotate/action", false},
-    [VOP_ENCRYPT] = {"KeyEncrypt", VPERM_ENCRYPT, "encrypt", ACTION "encrypt/action", true},
-    [VOP_DECRYPT] = {"KeyDecrypt", VPERM_DECRYPT, "decrypt", ACTION "decrypt/action", false},
-    [VOP_WRAP] = {"KeyWrap", VPERM_WRAP, "wrapKey", ACTION "wrap/action", true},
-    [VOP_UNWRAP] = {"KeyUnwrap", VPERM_UNWRAP, "unwrapKey", ACTION "unwrap/action", false},
-    [VOP_SIGN] = {"KeySign", VPERM_SIGN, "sign", ACTION "sign/action", true},
-    [VOP_VERIFY] = {"KeyVerify", VPERM_VERIFY, "verify", ACTION "verify/action", false},
+    [VOP_CREATE] = {"KeyCreate", VFAM_KEYS, VPERM_CREATE, "create", KEYS "create/action", false},
+    [VOP_IMPORT] = {"KeyImport", VFAM_KEYS, VPERM_IMPORT, "import", KEYS "import/action", false},
+    [VOP_GET] = {"KeyGet", VFAM_KEYS, VPERM_GET, "get", KEYS "read", false},
+    [VOP_LIST] = {"KeyList", VFAM_KEYS, VPERM_LIST, "list", KEYS "read", false},
+    [VOP_VERSIONS] = {"KeyListVersions", VFAM_KEYS, VPERM_LIST, "list", KEYS "read", false},
+    [VOP_UPDATE] = {"KeyUpdate", VFAM_KEYS, VPERM_UPDATE, "update", KEYS "update/action", false},
+    [VOP_DELETE] = {"KeyDelete", VFAM_KEYS, VPERM_DELETE, "delete", KEYS "delete", false},
+    [VOP_DELETED_GET] = {"KeyGetDeleted", VFAM_KEYS, VPERM_GET, "get", KEYS "read", false},
+    [VOP_DELETED_LIST] = {"KeyListDeleted", VFAM_KEYS, VPERM_LIST, "list", KEYS "read", false},
+    [VOP_RECOVER] = {"KeyRecover", VFAM_KEYS, VPERM_RECOVER, "recover", KEYS "recover/action", false},
+    [VOP_PURGE] = {"KeyPurge", VFAM_KEYS, VPERM_PURGE, "purge", KEYS "purge/action", false},
+    [VOP_ROTATE] = {"KeyRotate", VFAM_KEYS, VPERM_ROTATE, "rotate", KEYS "rotate/action", false},
+    [VOP_ENCRYPT] = {"KeyEncrypt", VFAM_KEYS, VPERM_ENCRYPT, "encrypt", KEYS "encrypt/action", true},
+    [VOP_DECRYPT] = {"KeyDecrypt", VFAM_KEYS, VPERM_DECRYPT, "decrypt", KEYS "decrypt/action", false},
+    [VOP_WRAP] = {"KeyWrap", VFAM_KEYS, VPERM_WRAP, "wrapKey", KEYS "wrap/action", true},
+    [VOP_UNWRAP] = {"KeyUnwrap", VFAM_KEYS, VPERM_UNWRAP, "unwrapKey", KEYS "unwrap/action", false},
+    [VOP_SIGN] = {"KeySign", VFAM_KEYS, VPERM_SIGN, "sign", KEYS "sign/action", true},
+    [VOP_VERIFY] = {"KeyVerify", VFAM_KEYS, VPERM_VERIFY, "verify", KEYS "verify/action", false},
 };
 
 const struct vault_op *vault_op(enum vault_op_id id)
@@ -198,11 +201,12 @@ void vault_scope(const struct vault *v, char *dst, size_t cap)
 }
 
 /* An entry for an application acts only when that application signed in for the principal. */
-static bool policy_allows(const struct vault *v, const struct principal *p, uint32_t perm)
+static bool policy_allows(const struct vault *v, const struct principal *p, const struct vault_op *op)
 {
     for (size_t i = 0; i < v->policies_n; i++) {
         const struct vault_policy *x = &v->policies[i];
-        if ((x->keys & perm) != 0 && text_ieq(x->oid, p->oid) && text_ieq(x->tenant, p->tid) &&
+        uint32_t granted = op->family == VFAM_SECRETS ? x->secrets : x->keys;
+        if ((granted & op->perm) != 0 && text_ieq(x->oid, p->oid) && text_ieq(x->tenant, p->tid) &&
             (x->appid == NULL || text_ieq(x->appid, p->appid)))
             return true;
     }
@@ -213,24 +217,24 @@ static enum sb_err check_policy(const struct vault *v, const struct principal *p
                                 struct sb_error *err)
 {
     char caller[CALLER_MAX];
-    if (policy_allows(v, p, op->perm))
+    if (policy_allows(v, p, op))
         return SB_OK;
     caller_text(p, caller, sizeof(caller));
     return sb_fail(err, SB_EPOLICY,
-                   "The user, group or application '%s' does not have keys %s permission on key vault "
+                   "The user, group or application '%s' does not have %s %s permission on key vault "
                    "'%s;location=%s'. For "
                    "help resolving this issue, please see https://go.microsoft.com/fwlink/?linkid=2125287",
-                   caller, op->verb, v->name, v->location);
+                   caller, vault_family_name(op->family), op->verb, v->name, v->location);
 }
 
 static enum sb_err check_role(struct engine *e, const struct vault *v, const struct principal *p,
                               const struct vault_op *op, const char *key, struct sb_error *err)
 {
-    char caller[CALLER_MAX], scope[VAULT_SCOPE_MAX + VKEY_NAME_MAX + 8];
+    char caller[CALLER_MAX], scope[VAULT_SCOPE_MAX + VKEY_NAME_MAX + 16];
     vault_scope(v, scope, VAULT_SCOPE_MAX);
     if (key != NULL) {
         size_t n = strlen(scope);
-        (void)snprintf(scope + n, sizeof(scope) - n, "/keys/%s", key);
+        (void)snprintf(scope + n, sizeof(scope) - n, "/%s/%s", vault_family_name(op->family), key);
     }
     if (rbac_may(e, p, op->action, true, scope))
         return SB_OK;
@@ -315,12 +319,12 @@ enum sb_err vault_call_begin(struct vault_call *k, struct engine *e, const struc
                              enum vault_op_id op, const char *vault, const char *key, struct sb_error *err)
 {
     enum sb_err rc;
-    *k = (struct vault_call){.e = e, .c = c, .op = vault_op(op), .key = key};
+    *k = (struct vault_call){.e = e, .c = c, .op = vault_op(op), .key = key, .err = err};
+    SB_TRY(vault_find(e, vault, &k->v, err));
     if (key != NULL && !name_ok(key)) {
         k->key = NULL;
         return sb_fail(err, SB_EBADPARAM, "The request URI contains an invalid name: %.200s", key);
     }
-    SB_TRY(vault_find(e, vault, &k->v, err));
     SB_TRY(check_fault(k, err));
     SB_TRY(vault_authorize(e, c, &k->v->v, k->op, key, err));
 out:
@@ -332,34 +336,69 @@ void vault_call_version(struct vault_call *k, const char *version)
     (void)text_copy(k->version, sizeof(k->version), version);
 }
 
-static void audit(const struct vault_call *k, enum sb_err rc)
+/* ---- the audit log ---- */
+
+/* ev: what tells this call from others. Who called, where and why stand in c and v. */
+static void audit(struct engine *e, const struct vault_caller *c, const struct vault *v, struct st_event *ev)
 {
-    const struct vault *v = &k->v->v;
     char scope[VAULT_SCOPE_MAX], identity[128];
-    size_t i = answer_of(rc);
     vault_scope(v, scope, sizeof(scope));
-    (void)snprintf(identity, sizeof(identity), "oid=%s;appid=%s", k->c->who->oid, k->c->who->appid);
-    const struct st_event ev = {.op = k->op->audit,
-                                .category = "AuditEvent",
-                                .resource_id = scope,
-                                .vault = v->name,
-                                .key = k->key,
-                                .version = k->version[0] != '\0' ? k->version : NULL,
-                                .activity_id = k->c->request_id,
-                                .identity = identity,
-                                .result =
-                                    i < SB_ARRAY_LEN(answers) ? answers[i].result : "InternalServerError",
-                                .http_status = k->status != 0 ? k->status : vault_http_status(rc)};
-    events_audit(k->e, &ev);
+    if (c->who != NULL) {
+        (void)snprintf(identity, sizeof(identity), "oid=%s;appid=%s", c->who->oid, c->who->appid);
+        ev->identity = identity;
+    }
+    ev->category = "AuditEvent";
+    ev->resource_id = scope;
+    ev->vault = v->name;
+    ev->activity_id = c->request_id;
+    events_audit(e, ev);
+    if (c->audited != NULL)
+        *c->audited = true;
+}
+
+static void audit_call(const struct vault_call *k, enum sb_err rc)
+{
+    char object[VKEY_NAME_MAX + 16];
+    size_t i = answer_of(rc);
+    bool told = k->err != NULL && k->err->code == rc && k->err->detail[0] != '\0';
+    struct st_event ev = {
+        .op = k->op->audit,
+        .key = k->key,
+        .version = k->version[0] != '\0' ? k->version : NULL,
+        .result = i < SB_ARRAY_LEN(answers) ? answers[i].result : "InternalServerError",
+        .http_status = k->status != 0 ? k->status : vault_http_status(rc),
+        .message = rc == SB_OK ? NULL
+                   : told      ? k->err->detail
+                               : sb_err_text(rc),
+    };
+    if (k->key != NULL && k->op->family != VFAM_KEYS) {
+        (void)snprintf(object, sizeof(object), "%s/%s", vault_family_name(k->op->family), k->key);
+        ev.key = object;
+    }
+    audit(k->e, k->c, &k->v->v, &ev);
 }
 
 enum sb_err vault_call_end(struct vault_call *k, enum sb_err rc)
 {
     if (k->v != NULL && !k->unheard)
-        audit(k, rc);
+        audit_call(k, rc);
+    else if (k->unheard && k->c->audited != NULL)
+        *k->c->audited = true; /* nobody else is to write one either */
     vault_snap_unref(k->v);
     k->v = NULL;
     return rc;
+}
+
+void vault_audit_refused(struct engine *e, const struct vault_caller *c, const char *vault, const char *op,
+                         const char *key, int status, const char *result, const char *message)
+{
+    struct vault_snap *v = NULL;
+    if (key != NULL && !name_ok(key))
+        key = NULL;
+    struct st_event ev = {.op = op, .key = key, .result = result, .message = message, .http_status = status};
+    if (vault_find(e, vault, &v, NULL) == SB_OK)
+        audit(e, c, &v->v, &ev);
+    vault_snap_unref(v);
 }
 
 /* ---- state of a version ---- */

@@ -110,8 +110,9 @@ enum vault_op_id {
     VOP_MAX
 };
 struct vault_op {
-    const char *audit;  /* operationName of the audit log */
-    enum vperm perm;    /* of an access policy */
+    const char *audit; /* operationName of the audit log */
+    enum vault_family family;
+    uint32_t perm;      /* of an access policy: vperm or vsecret_perm */
     const char *verb;   /* in messages; of a crypto operation also its key_ops name */
     const char *action; /* dataAction */
     bool dated; /* refused outside the key's dates; the others work on expired and not yet valid keys */
@@ -120,7 +121,8 @@ const struct vault_op *vault_op(enum vault_op_id id);
 /* The crypto operation that a permission stands for; VOP_MAX: none. */
 enum vault_op_id vault_op_of(enum vperm perm);
 
-/* Firewall and permission, without meeting faults. key: NULL for operations on the vault as a whole. */
+/* Firewall and permission, without meeting faults. key: name of the key or secret, NULL for operations on the
+ * vault as a whole. */
 SB_MUST enum sb_err vault_authorize(struct engine *e, const struct vault_caller *c, const struct vault *v,
                                     const struct vault_op *op, const char *key, struct sb_error *err);
 
@@ -134,8 +136,10 @@ struct vault_call {
     char version[VKEY_VERSION_LEN + 1]; /* set by the operation when it knows */
     int status;                         /* of the answer, where a fault asks for one; else 0 */
     bool unheard;                       /* it never came to the vault: no audit event */
+    const struct sb_error *err;         /* the caller's: why it failed, for the audit event */
 };
-/* In this order: key name, vault, fault, tenant, firewall, permission. Always followed by vault_call_end. */
+/* In this order: vault, key name, fault, tenant, firewall, permission. err is looked at again by
+ * vault_call_end, which always follows. */
 SB_MUST enum sb_err vault_call_begin(struct vault_call *k, struct engine *e, const struct vault_caller *c,
                                      enum vault_op_id op, const char *vault, const char *key,
                                      struct sb_error *err);
@@ -150,9 +154,11 @@ SB_MUST enum sb_err vkey_allowed(const struct vault_op *op, const struct vkey *k
 enum sb_err vkey_not_found(struct sb_error *err, const char *name, const char *version);
 
 /* ---- permissions of access policies (vault_permissions.c) ---- */
-/* Key permission bits of a permissions object in compact JSON; false when it is malformed or names an unknown
- * key permission. */
-SB_MUST bool vault_permissions_bits(const char *json, uint32_t *ret);
+/* "keys", "secrets" … as access policies, paths and messages name them. */
+const char *vault_family_name(enum vault_family family);
+/* Permission bits of each family of a permissions object in compact JSON; false when it is malformed or names
+ * an unknown permission. */
+SB_MUST bool vault_permissions_bits(const char *json, uint32_t ret[VFAM_MAX]);
 /* Union, and difference, of two such texts; "{}" when nothing is left; NULL: malformed or out of memory. */
 const char *vault_permissions_add(struct sb_arena *a, const char *have, const char *more);
 const char *vault_permissions_remove(struct sb_arena *a, const char *have, const char *less);

@@ -497,8 +497,8 @@ class Story:
         return [(r["operation"], r["key"], r["code"]) for r in self.e.events(mark, "key")]
 
     def audit(self, mark=0):
-        """What the vault's audit log says since: [(operation, key id, status)]."""
-        return [(r["operationName"], r.get("keyId"), r["httpStatusCode"]) for r in self.e.events(mark, "audit")]
+        """What the vault's audit log says of its keys since: [(operation, key id, status)]."""
+        return [(r["operationName"], r["keyId"], r["httpStatusCode"]) for r in self.e.events(mark, "audit") if "keyId" in r]
 
     # ---- asking ----
     def get_namespace(self):

@@ -309,6 +309,45 @@ START_TEST(test_vault__policies_add_replace_remove)
 }
 END_TEST
 
+/* Every name that is documented is accepted; those of secrets grant, those of certificates and storage are
+ * kept. */
+START_TEST(test_vault__each_family_has_its_names)
+{
+    static const struct {
+        const char *permissions;
+        uint32_t keys, secrets;
+    } rows[] = {
+        {"{\"keys\":[\"encrypt\",\"decrypt\",\"import\",\"backup\",\"restore\",\"release\","
+         "\"getrotationpolicy\"]}",
+         VPERM_ENCRYPT | VPERM_DECRYPT | VPERM_IMPORT | VPERM_BACKUP | VPERM_RESTORE | VPERM_RELEASE |
+             VPERM_GETPOLICY,
+         0},
+        {"{\"secrets\":[\"get\",\"LIST\",\"set\"]}", 0, VSECRET_GET | VSECRET_LIST | VSECRET_SET},
+        {"{\"secrets\":[\"delete\",\"backup\",\"restore\",\"recover\",\"purge\"]}", 0,
+         VSECRET_DELETE | VSECRET_BACKUP | VSECRET_RESTORE | VSECRET_RECOVER | VSECRET_PURGE},
+        {"{\"secrets\":[\"all\"]}", 0, 0xff & ~VSECRET_PURGE},
+        {"{\"certificates\":[\"all\",\"get\",\"list\",\"delete\",\"create\",\"import\",\"update\","
+         "\"managecontacts\","
+         "\"getissuers\",\"listissuers\",\"setissuers\",\"deleteissuers\",\"manageissuers\",\"recover\","
+         "\"purge\",\"backup\","
+         "\"restore\"]}",
+         0, 0},
+        {"{\"storage\":[\"all\",\"get\",\"list\",\"delete\",\"set\",\"update\",\"regeneratekey\",\"recover\","
+         "\"purge\","
+         "\"backup\",\"restore\",\"setsas\",\"listsas\",\"getsas\",\"deletesas\"]}",
+         0, 0},
+    };
+    make_vault("v-pol");
+    for (size_t i = 0; i < SB_ARRAY_LEN(rows); i++) {
+        struct vault v;
+        ck_assert_msg(policies(VAULT_POLICY_REPLACE, OID_A, rows[i].permissions, &v) == SB_OK, "row %zu", i);
+        ck_assert_uint_eq(v.policies[1].keys, rows[i].keys);
+        ck_assert_uint_eq(v.policies[1].secrets, rows[i].secrets);
+        ck_assert_str_eq(v.policies[1].permissions, rows[i].permissions);
+    }
+}
+END_TEST
+
 START_TEST(test_vault__all_is_not_purge_nor_rotate)
 {
     struct vault v;
@@ -337,6 +376,10 @@ static const char *const bad_permissions[] = {
     "{\"keys\":[]}x",
     "{\"keys\":[\"getget\"]}",
     "{\"keys\":[\"\"]}",
+    "{\"secrets\":[\"sign\"]}",
+    "{\"certificates\":[\"wrapKey\"]}",
+    "{\"storage\":[\"import\"]}",
+    "{\"queues\":[\"get\"]}",
 };
 
 START_TEST(test_vault__malformed_permissions)
@@ -553,6 +596,7 @@ Suite *unit_suite(void)
     tcase_add_checked_fixture(t, setup, close_engine);
     tcase_set_timeout(t, 60);
     tcase_add_loop_test(t, test_vault__names, 0, (int)SB_ARRAY_LEN(names));
+    tcase_add_test(t, test_vault__each_family_has_its_names);
     tcase_add_loop_test(t, test_vault__malformed_permissions, 0, (int)SB_ARRAY_LEN(bad_permissions));
     tcase_add_test(t, test_vault__name_check);
     tcase_add_test(t, test_vault__defaults_of_a_new_one);
