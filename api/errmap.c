@@ -141,6 +141,10 @@ static const struct errmap_cell cells[SB_ERR_MAX][PLANE_MAX] = {
         C(400, "BadParameter"), C(400, "400"), C(400, "Request_BadRequest"), C(400, "BadRequest")),
     MISSING(SB_ENOASSIGNMENT, C(404, "RoleAssignmentNotFound")),
     MISSING(SB_ENOROLE, C(404, "RoleDefinitionDoesNotExist")),
+    CONFLICT(SB_EROLENAME, C(409, "RoleDefinitionWithSameNameExists")),
+    /* The code is documented, the status is not (choice). */
+    ROW(SB_EROLEUSED, C(400, "RoleDefinitionHasAssignments"), CI(400, "invalid_request", "90013"),
+        C(400, "BadParameter"), C(400, "400"), C(400, "Request_BadRequest"), C(400, "BadRequest")),
     ROW(SB_ENOLOCATION, GW(400, "LocationRequired"), CI(400, "invalid_request", "90013"),
         C(400, "BadParameter"), C(400, "400"), C(400, "Request_BadRequest"), C(400, "BadRequest")),
     CONFLICT(SB_EGROUPLOCATION, GW(409, "InvalidResourceGroupLocation")),

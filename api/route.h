@@ -62,18 +62,19 @@ SB_MUST enum sb_err route_match(const struct route_index *ix, struct request *r,
                                 struct sb_error *err);
 
 /* One table per api file; a new file is one line here and one in routes.c. */
-extern const struct route_table routes_arm_core;      /* arm_core.c: subscriptions, tenants, providers,
-                                                         metadata/endpoints, generic resources */
-extern const struct route_table routes_arm_group;     /* arm_group.c */
-extern const struct route_table routes_arm_identity;  /* arm_identity.c */
-extern const struct route_table routes_arm_role;      /* arm_role.c */
-extern const struct route_table routes_arm_vault;     /* arm_vault.c */
-extern const struct route_table routes_arm_namespace; /* arm_namespace.c */
-extern const struct route_table routes_arm_queue;     /* arm_queue.c */
-extern const struct route_table routes_entra;         /* entra.c */
-extern const struct route_table routes_graph;         /* graph.c */
-extern const struct route_table routes_vault_keys;    /* vault_keys.c */
-extern const struct route_table routes_data;          /* data_messages.c */
-extern const struct route_table routes_control;       /* control.c */
+extern const struct route_table routes_arm_core;            /* arm_core.c: subscriptions, tenants, providers,
+                                                               metadata/endpoints, generic resources */
+extern const struct route_table routes_arm_group;           /* arm_group.c */
+extern const struct route_table routes_arm_identity;        /* arm_identity.c */
+extern const struct route_table routes_arm_role;            /* arm_role.c */
+extern const struct route_table routes_arm_role_definition; /* arm_role_definition.c */
+extern const struct route_table routes_arm_vault;           /* arm_vault.c */
+extern const struct route_table routes_arm_namespace;       /* arm_namespace.c */
+extern const struct route_table routes_arm_queue;           /* arm_queue.c */
+extern const struct route_table routes_entra;               /* entra.c */
+extern const struct route_table routes_graph;               /* graph.c */
+extern const struct route_table routes_vault_keys;          /* vault_keys.c */
+extern const struct route_table routes_data;                /* data_messages.c */
+extern const struct route_table routes_control;             /* control.c */
 
 #endif

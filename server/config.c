@@ -40,6 +40,8 @@ static const struct cfg_option options[] = {
      "/health, managed-identity tokens, /_emulator/...; 0: any free port"},
     {"poll-interval", "SEALEDBUS_POLL_INTERVAL", "S", CFG_INT, AT(poll_interval), "300", 1, 86400,
      "seconds between polls of the customer keys"},
+    {"grant-delay", "SEALEDBUS_GRANT_DELAY", "S", CFG_INT, AT(grant_delay), "0", 0, 86400,
+     "seconds before a new role assignment counts, and before a removed one no longer does"},
     {"clock", "SEALEDBUS_CLOCK", "real|manual", CFG_CHOICE, AT(clock), "real", 0, 0,
      "manual: time moves only when /_emulator/clock moves it"},
     {"now", "SEALEDBUS_NOW", "RFC3339", CFG_TIME, AT(now_ms), NULL, 0, 0,

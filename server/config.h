@@ -30,6 +30,7 @@ struct config {
     bool default_binds;       /* none was given: an unavailable ::1 is skipped */
     int64_t https_port, http_port;
     int64_t poll_interval; /* seconds */
+    int64_t grant_delay;   /* seconds */
     int clock;             /* 0 real, 1 manual */
     int64_t now_ms;        /* 0: not given */
     struct config_list subscriptions;

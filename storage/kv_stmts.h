@@ -6,6 +6,7 @@
     X(KV_META_GET, "SELECT value FROM meta WHERE name=?1")                                                   \
     X(KV_META_PUT, "INSERT INTO meta(name,value) VALUES(?1,?2) ON CONFLICT(name) DO UPDATE SET value=?2")    \
     KV_STMTS_DIRECTORY(X)                                                                                    \
+    KV_STMTS_ROLE(X)                                                                                         \
     KV_STMTS_VAULT(X)                                                                                        \
     KV_STMTS_EVENT(X)
 
@@ -34,17 +35,35 @@
     X(KV_IDENTITY_DROP, "DELETE FROM user_identity WHERE sub=?1 AND grp=?2 AND name=?3")                     \
     X(KV_ASSIGNMENT_PUT,                                                                                     \
       "INSERT INTO role_assignment(name,scope,role_id,principal_id,principal_type,description,"              \
-      "created_by,updated_by,created_ms,updated_ms) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10) "                 \
+      "created_by,updated_by,created_ms,updated_ms,counts_ms) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11) "   \
       "ON CONFLICT(name) DO UPDATE SET principal_type=?5,description=?6,updated_by=?8,updated_ms=?10")       \
     X(KV_ASSIGNMENT_GET,                                                                                     \
       "SELECT name,scope,role_id,principal_id,principal_type,description,created_by,updated_by,"             \
-      "created_ms,updated_ms FROM role_assignment WHERE name=?1")                                            \
+      "created_ms,updated_ms,counts_ms FROM role_assignment WHERE name=?1")                                  \
     X(KV_ASSIGNMENT_LIST,                                                                                    \
       "SELECT name,scope,role_id,principal_id,principal_type,description,created_by,updated_by,"             \
-      "created_ms,updated_ms FROM role_assignment ORDER BY created_ms,name")                                 \
+      "created_ms,updated_ms,counts_ms FROM role_assignment ORDER BY created_ms,name")                       \
     X(KV_ASSIGNMENT_DROP, "DELETE FROM role_assignment WHERE name=?1")                                       \
     X(KV_ASSIGNMENT_DROP_SCOPE, "DELETE FROM role_assignment WHERE scope=?1 "                                \
                                 "OR substr(scope,1,length(?1)+1)=?1||'/' COLLATE NOCASE")
+
+/* custom role definitions, ending role assignments (st_role.c) */
+#define KV_ROLE_COLUMNS                                                                                      \
+    "id,name,description,actions,not_actions,data_actions,not_data_actions,scopes,created_by,updated_by,"    \
+    "created_ms,updated_ms"
+#define KV_STMTS_ROLE(X)                                                                                     \
+    X(KV_ROLE_PUT,                                                                                           \
+      "INSERT INTO role_definition(" KV_ROLE_COLUMNS ") VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12) "     \
+      "ON CONFLICT(id) DO UPDATE SET name=?2,description=?3,actions=?4,not_actions=?5,data_actions=?6,"      \
+      "not_data_actions=?7,scopes=?8,updated_by=?10,updated_ms=?12")                                         \
+    X(KV_ROLE_GET, "SELECT " KV_ROLE_COLUMNS " FROM role_definition WHERE id=?1")                            \
+    X(KV_ROLE_LIST, "SELECT " KV_ROLE_COLUMNS " FROM role_definition ORDER BY created_ms,id")                \
+    X(KV_ROLE_DROP, "DELETE FROM role_definition WHERE ?1 IS NULL OR id=?1")                                 \
+    X(KV_ENDING_ADD, "INSERT INTO role_ending(scope,role_id,principal_id,until_ms) VALUES(?1,?2,?3,?4)")     \
+    X(KV_ENDING_LIST, "SELECT scope,role_id,principal_id,until_ms FROM role_ending ORDER BY id")             \
+    X(KV_ENDING_TRIM, "DELETE FROM role_ending WHERE until_ms<=?1")                                          \
+    X(KV_ENDING_DROP_SCOPE, "DELETE FROM role_ending WHERE scope=?1 "                                        \
+                            "OR substr(scope,1,length(?1)+1)=?1||'/' COLLATE NOCASE")
 
 /* vaults, access policies, keys, key versions (st_vault.c, st_key.c) */
 #define KV_VAULT_COLUMNS                                                                                     \

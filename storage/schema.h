@@ -13,6 +13,7 @@
 
 /* The tables of version 1, by family. Each is one script of CREATE statements. */
 extern const char schema_kv_directory_v1[]; /* schema_directory.c */
+extern const char schema_kv_role_v1[];      /* schema_role.c */
 extern const char schema_kv_vault_v1[];     /* schema_vault.c */
 extern const char schema_kv_event_v1[];     /* schema_event.c */
 extern const char schema_sb_namespace_v1[]; /* schema_namespace.c */

@@ -44,5 +44,6 @@ const char schema_kv_directory_v1[] =
     " updated_by TEXT NOT NULL,"
     " created_ms INTEGER NOT NULL,"
     " updated_ms INTEGER NOT NULL,"
+    " counts_ms INTEGER NOT NULL,"
     " UNIQUE(scope,role_id,principal_id)"
     ") STRICT, WITHOUT ROWID;";

@@ -237,6 +237,7 @@ enum sb_err st_assignment_put(struct tx *tx, const struct st_assignment *r, stru
     stmt_bind_text(&s, 8, r->updated_by);
     stmt_bind_i64(&s, 9, r->created_ms);
     stmt_bind_i64(&s, 10, r->updated_ms);
+    stmt_bind_i64(&s, 11, r->counts_ms);
     return stmt_exec(&s, err);
 }
 
@@ -252,6 +253,7 @@ static void assignment_row(struct stmt *s, struct sb_arena *a, struct st_assignm
     r->updated_by = stmt_text(s, 7, a);
     r->created_ms = stmt_i64(s, 8);
     r->updated_ms = stmt_i64(s, 9);
+    r->counts_ms = stmt_i64(s, 10);
 }
 
 enum sb_err st_assignment_get(struct tx *tx, const char *name, struct sb_arena *a, bool *ret_found,

@@ -29,6 +29,7 @@ struct st_assignment {
     const char *name, *scope, *role_id, *principal_id, *principal_type, *description, *created_by,
         *updated_by;
     int64_t created_ms, updated_ms;
+    int64_t counts_ms; /* from when on it grants anything; fixed at creation */
 };
 
 /* ---- principals ---- */

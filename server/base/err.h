@@ -65,6 +65,8 @@
     X(SB_EASSIGNFIXED, "role assignment cannot be changed that way")                                         \
     X(SB_ENOASSIGNMENT, "no such role assignment")                                                           \
     X(SB_ENOROLE, "no such role definition")                                                                 \
+    X(SB_EROLENAME, "another role has this name")                                                            \
+    X(SB_EROLEUSED, "role has assignments")                                                                  \
     X(SB_ENOLOCATION, "location is required")                                                                \
     X(SB_EGROUPLOCATION, "resource group is elsewhere")                                                      \
     X(SB_ELOCATION, "location cannot be changed")                                                            \

@@ -265,7 +265,7 @@ out:
 static enum sb_err drop_assignments(struct tx *tx, void *arg, struct sb_error *err)
 {
     SB_UNUSED(arg);
-    return st_assignment_drop_scope(tx, "", err);
+    return rbac_drop_all(tx, err);
 }
 
 static void assignments_dropped(void *arg)

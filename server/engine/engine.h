@@ -39,6 +39,7 @@ struct engine_client {
 struct engine_config {
     const char *data_dir; /* NULL: in memory */
     int64_t poll_interval_ms;
+    int64_t grant_delay_ms; /* before a new role assignment counts, and a removed one no longer does */
     bool clock_manual;
     bool token_clock_emulator;
     int64_t start_ms;                 /* manual clock of a new data directory; 0: the machine's time */

@@ -1,5 +1,5 @@
 /*
- * rbac.c: role assignments and the question rbac_may.
+ * rbac.c: the question rbac_may, over the role assignments held in memory.
  *
  * All assignments are held in memory, sorted by principal, and read again when the epoch has moved:
  * assignments are few and change seldom, while the question is asked for each data-plane request with a
@@ -11,18 +11,15 @@
 #include <string.h>
 #include "server/base/text.h"
 #include "server/engine/directory_private.h"
-#include "server/engine/rbac.h"
+#include "server/engine/rbac_private.h"
 #include "storage/st_directory.h"
 
-#define ASSIGNMENTS_MAX 4000 /* the service's limit for a subscription (documented) */
-#define SCOPE_MAX       1024
-#define DESCRIPTION_MAX 1024
-#define LIST_BYTES_MAX  ((size_t)16 << 20)
-#define ASSIGNMENT_TYPE "providers/Microsoft.Authorization/roleAssignments"
+#define LIST_BYTES_MAX ((size_t)16 << 20)
 
 struct entry {
     const char *oid, *scope;
     const struct role_def *role;
+    int64_t from_ms, until_ms; /* counts from the one to before the other */
 };
 
 struct rbac {
@@ -76,9 +73,10 @@ static bool role_allows(const struct role_def *role, const char *action, bool da
            !any_matches(data ? role->not_data_actions : role->not_actions, action);
 }
 
-/* Is `scope` the scope `at`, or below it by whole segments? */
-static bool scope_covers(const char *at, const char *scope)
+bool rbac_covers(const char *at, const char *scope)
 {
+    if (text_ieq(at, RBAC_ROOT_GROUP) && text_istarts(scope, "/subscriptions/"))
+        return true;
     size_t n = strlen(at);
     while (n > 0 && at[n - 1] == '/')
         n--;
@@ -98,29 +96,76 @@ struct load {
     size_t n;
 };
 
+/* The custom roles, by which entries are made; they live as long as those. */
+struct custom {
+    struct role_def *defs;
+    size_t n;
+};
+
+static enum sb_err load_roles(struct tx *tx, struct sb_arena *a, struct custom *ret, struct sb_error *err)
+{
+    enum sb_err rc;
+    struct st_role *rows = NULL;
+    SB_TRY(st_role_list(tx, a, &rows, &ret->n, err));
+    ret->defs = ARENA_ARRAY(a, struct role_def, ret->n + 1);
+    bool ok = ret->defs != NULL;
+    for (size_t i = 0; ok && i < ret->n; i++)
+        ok = rbac_role_from_row(&rows[i], a, &ret->defs[i]);
+    if (!ok)
+        rc = sb_fail(err, SB_ENOMEM, "out of memory");
+out:
+    return rc;
+}
+
+static const struct role_def *role_of(const struct custom *c, const char *id)
+{
+    const struct role_def *role = rbac_role_by_id(id);
+    for (size_t i = 0; role == NULL && i < c->n; i++)
+        role = text_ieq(c->defs[i].id, id) ? &c->defs[i] : NULL;
+    return role;
+}
+
+/* False: out of memory. A grant of a role that is no more grants nothing. */
+static bool add_entry(struct load *l, const struct custom *c, const char *principal, const char *role_id,
+                      const struct entry *like)
+{
+    const struct role_def *role = role_of(c, role_id);
+    char *oid = arena_strdup(l->arena, principal);
+    if (oid == NULL)
+        return false;
+    if (role != NULL) {
+        l->entries[l->n] = *like;
+        l->entries[l->n].oid = text_tolower(oid);
+        l->entries[l->n++].role = role;
+    }
+    return true;
+}
+
 static enum sb_err load_run(struct tx *tx, void *arg, struct sb_error *err)
 {
     enum sb_err rc;
     struct load *l = arg;
+    struct custom custom = {0};
     struct st_assignment *rows = NULL;
-    size_t n = 0;
+    struct st_ending *endings = NULL;
+    size_t n = 0, m = 0;
+    SB_TRY(load_roles(tx, l->arena, &custom, err));
     SB_TRY(st_assignment_list(tx, l->arena, &rows, &n, err));
+    SB_TRY(st_ending_list(tx, l->arena, &endings, &m, err));
     l->n = 0;
-    l->entries = ARENA_ARRAY(l->arena, struct entry, n + 1);
-    if (l->entries == NULL) {
+    l->entries = ARENA_ARRAY(l->arena, struct entry, n + m + 1);
+    bool ok = l->entries != NULL;
+    for (size_t i = 0; ok && i < n; i++)
+        ok = add_entry(
+            l, &custom, rows[i].principal_id, rows[i].role_id,
+            &(struct entry){.scope = rows[i].scope, .from_ms = rows[i].counts_ms, .until_ms = INT64_MAX});
+    for (size_t i = 0; ok && i < m; i++)
+        ok = add_entry(l, &custom, endings[i].principal_id, endings[i].role_id,
+                       &(struct entry){
+                           .scope = endings[i].scope, .from_ms = INT64_MIN, .until_ms = endings[i].until_ms});
+    if (!ok) {
         rc = sb_fail(err, SB_ENOMEM, "out of memory");
         goto out;
-    }
-    for (size_t i = 0; i < n; i++) {
-        const struct role_def *role = rbac_role_by_id(rows[i].role_id);
-        char *oid = arena_strdup(l->arena, rows[i].principal_id);
-        if (oid == NULL) {
-            rc = sb_fail(err, SB_ENOMEM, "out of memory");
-            goto out;
-        }
-        if (role != NULL)
-            l->entries[l->n++] =
-                (struct entry){.oid = text_tolower(oid), .scope = rows[i].scope, .role = role};
     }
     qsort(l->entries, l->n, sizeof *l->entries, by_oid);
 out:
@@ -215,6 +260,17 @@ static const struct entry *first_of(const struct rbac *r, const char *oid, const
     return lo < r->n ? r->entries + lo : *ret_end;
 }
 
+static bool counts(const struct entry *x, int64_t now)
+{
+    return x->from_ms <= now && now < x->until_ms;
+}
+
+/* Owner of the root management group by configuration: of that group and of every subscription. */
+static bool owns(struct engine *e, const char *oid, const char *scope)
+{
+    return rbac_covers(RBAC_ROOT_GROUP, scope) && directory_is_client(e, oid);
+}
+
 static bool lowered_oid(const struct principal *who, char oid[40])
 {
     return text_copy(oid, 40, who->oid) && *text_tolower(oid) != '\0';
@@ -228,14 +284,15 @@ bool rbac_may(struct engine *e, const struct principal *who, const char *action,
     bool may = false;
     if (!lowered_oid(who, oid))
         return false;
-    if (!data_action && text_istarts(scope, "/subscriptions/") && directory_is_client(e, oid))
+    if (!data_action && owns(e, oid, scope))
         return true;
     if (!refresh(e))
         return false;
+    int64_t now = engine_now(e);
     pthread_rwlock_rdlock(&r->lock);
     const struct entry *end, *x = first_of(r, oid, &end);
     for (; !may && x < end && strcmp(x->oid, oid) == 0; x++)
-        may = scope_covers(x->scope, scope) && role_allows(x->role, action, data_action);
+        may = counts(x, now) && rbac_covers(x->scope, scope) && role_allows(x->role, action, data_action);
     pthread_rwlock_unlock(&r->lock);
     return may;
 }
@@ -251,10 +308,11 @@ bool rbac_sees(struct engine *e, const struct principal *who, const char *scope)
         return true;
     if (!refresh(e))
         return false;
+    int64_t now = engine_now(e);
     pthread_rwlock_rdlock(&r->lock);
     const struct entry *end, *x = first_of(r, oid, &end);
     for (; !sees && x < end && strcmp(x->oid, oid) == 0; x++)
-        sees = scope_covers(x->scope, scope) || scope_covers(scope, x->scope);
+        sees = counts(x, now) && (rbac_covers(x->scope, scope) || rbac_covers(scope, x->scope));
     pthread_rwlock_unlock(&r->lock);
     return sees;
 }
@@ -268,282 +326,41 @@ enum sb_err rbac_require(struct engine *e, const struct principal *who, const ch
         err, SB_EDENIED,
         "The client '%s' with object id '%s' does not have authorization to perform action '%s' over scope "
         "'%.*s' or the scope is invalid. If access was recently granted, please refresh your credentials.",
-        who->appid, who->oid, action, SCOPE_MAX / 2, scope);
+        who->appid, who->oid, action, RBAC_SCOPE_MAX / 2, scope);
 }
 
-/* ---- assignments ---- */
+/* ---- ends ---- */
 
-/* The scope without trailing slashes ("/" stays), as it is stored. */
-static enum sb_err scope_clean(const char *scope, struct sb_arena *a, const char **ret, struct sb_error *err)
+enum sb_err rbac_drop_scope(struct tx *tx, const char *scope, struct sb_error *err)
+{
+    enum sb_err rc;
+    SB_TRY(st_assignment_drop_scope(tx, scope, err));
+    SB_TRY(st_ending_drop_scope(tx, scope, err));
+out:
+    return rc;
+}
+
+enum sb_err rbac_drop_all(struct tx *tx, struct sb_error *err)
+{
+    enum sb_err rc;
+    SB_TRY(rbac_drop_scope(tx, "", err));
+    SB_TRY(st_role_drop(tx, NULL, err));
+out:
+    return rc;
+}
+
+/* ---- scopes ---- */
+
+enum sb_err rbac_scope_clean(const char *scope, struct sb_arena *a, const char **ret, struct sb_error *err)
 {
     size_t n = strlen(scope);
     while (n > 1 && scope[n - 1] == '/')
         n--;
-    if (n == 0 || n > SCOPE_MAX || scope[0] != '/')
+    if (n == 0 || n > RBAC_SCOPE_MAX || scope[0] != '/')
         return sb_fail(err, SB_EBADREQUEST, "The scope is invalid.");
     char *s = arena_strndup(a, scope, n);
     if (s == NULL)
         return sb_fail(err, SB_ENOMEM, "out of memory");
     *ret = s;
     return SB_OK;
-}
-
-static enum sb_err view(const struct st_assignment *row, struct sb_arena *a, struct role_assignment *ret,
-                        struct sb_error *err)
-{
-    const char *at = strcmp(row->scope, "/") == 0 ? "" : row->scope;
-    char *id = arena_printf(a, "%s/" ASSIGNMENT_TYPE "/%s", at, row->name);
-    if (id == NULL)
-        return sb_fail(err, SB_ENOMEM, "out of memory");
-    *ret = (struct role_assignment){
-        .id = id,
-        .name = row->name,
-        .scope = row->scope,
-        .role_id = row->role_id,
-        .principal_id = row->principal_id,
-        .principal_type = row->principal_type,
-        .description = row->description,
-        .created_by = row->created_by,
-        .updated_by = row->updated_by,
-        .created_ms = row->created_ms,
-        .updated_ms = row->updated_ms,
-    };
-    return SB_OK;
-}
-
-struct assign {
-    struct engine *e;
-    struct sb_arena *arena;
-    struct st_assignment want; /* principal_type NULL: not sent */
-    struct st_assignment row;  /* what was stored */
-    bool created;
-};
-
-static void publish_change(void *arg)
-{
-    const struct assign *x = arg;
-    rbac_changed(x->e);
-}
-
-/* Finds out the type, or checks the one that was sent against a principal that is known. */
-static enum sb_err check_principal(struct tx *tx, struct assign *x, struct sb_error *err)
-{
-    enum sb_err rc;
-    bool found = directory_is_client(x->e, x->row.principal_id);
-    struct st_principal p;
-    if (!found)
-        SB_TRY(st_principal_get(tx, ST_PRINCIPAL_OID, x->row.principal_id, x->arena, &found, &p, err));
-    rc = SB_OK;
-    if (found && x->row.principal_type != NULL && !text_ieq(x->row.principal_type, "ServicePrincipal")) {
-        rc = sb_fail(err, SB_EBADREQUEST,
-                     "The PrincipalId '%s' has type 'ServicePrincipal' , which is different from specified "
-                     "PrinciaplType '%s'.",
-                     x->row.principal_id, x->row.principal_type);
-    } else if (!found && x->row.principal_type == NULL) {
-        uint8_t raw[16] = {0};
-        char hex[33];
-        guid_parse(x->row.principal_id, raw);
-        hex_encode(raw, sizeof raw, hex);
-        rc = sb_fail(err, SB_ENOPRINCIPAL,
-                     "Principal %s does not exist in the directory %s. Check that you have the correct "
-                     "principal ID. If you "
-                     "are creating this principal and then immediately assigning a role, this error might be "
-                     "related to a "
-                     "replication delay. In this case, set the role assignment principalType property to a "
-                     "value, such as "
-                     "ServicePrincipal, User, or Group.  See https://aka.ms/docs-principaltype",
-                     hex, ENGINE_TENANT);
-    } else if (x->row.principal_type == NULL) {
-        x->row.principal_type = "ServicePrincipal";
-    }
-out:
-    return rc;
-}
-
-/* Another assignment of the same role to the same principal at the same scope? */
-static enum sb_err check_twin(struct tx *tx, struct assign *x, struct sb_error *err)
-{
-    enum sb_err rc;
-    struct st_assignment *rows = NULL;
-    size_t n = 0;
-    SB_TRY(st_assignment_list(tx, x->arena, &rows, &n, err));
-    for (size_t i = 0; i < n; i++) {
-        if (text_ieq(rows[i].scope, x->row.scope) && text_ieq(rows[i].role_id, x->row.role_id) &&
-            text_ieq(rows[i].principal_id, x->row.principal_id)) {
-            rc = sb_fail(err, SB_EASSIGNED, "The role assignment already exists.");
-            goto out;
-        }
-    }
-    if (n >= ASSIGNMENTS_MAX)
-        rc = sb_fail(err, SB_ELIMIT, "No more role assignments can be created (max: %d).", ASSIGNMENTS_MAX);
-out:
-    return rc;
-}
-
-static enum sb_err assign_run(struct tx *tx, void *arg, struct sb_error *err)
-{
-    enum sb_err rc;
-    struct assign *x = arg;
-    struct st_assignment old = {0};
-    bool found;
-    x->row = x->want;
-    SB_TRY(st_assignment_get(tx, x->row.name, x->arena, &found, &old, err));
-    if (found && !(text_ieq(old.scope, x->row.scope) && text_ieq(old.role_id, x->row.role_id) &&
-                   text_ieq(old.principal_id, x->row.principal_id))) {
-        rc = sb_fail(err, SB_EASSIGNFIXED,
-                     "Tenant ID, application ID, principal ID, and scope are not allowed to be updated.");
-        goto out;
-    }
-    if (!found)
-        SB_TRY(check_twin(tx, x, err));
-    SB_TRY(check_principal(tx, x, err));
-    if (found) {
-        x->row.created_by = old.created_by;
-        x->row.created_ms = old.created_ms;
-        if (x->want.principal_type == NULL)
-            x->row.principal_type = old.principal_type;
-    }
-    x->created = !found;
-    rc = st_assignment_put(tx, &x->row, err);
-out:
-    return rc;
-}
-
-enum sb_err rbac_assign(struct engine *e, const struct role_assignment *want, struct sb_arena *a,
-                        struct role_assignment *ret, bool *ret_created, struct sb_error *err)
-{
-    enum sb_err rc;
-    int64_t now = engine_now(e);
-    struct assign x = {.e = e, .arena = a};
-    const struct role_def *role = rbac_role_by_id(want->role_id);
-    if (role == NULL)
-        return sb_fail(err, SB_ENOROLE, "The specified role definition with ID '%.40s' does not exist.",
-                       want->role_id);
-    if (!guid_valid(want->name))
-        return sb_fail(err, SB_EBADREQUEST,
-                       "The role assignment ID '%.80s' is not valid. The role assignment ID must be a GUID.",
-                       want->name);
-    if (!guid_valid(want->principal_id))
-        return sb_fail(err, SB_EBADREQUEST,
-                       "The principal ID '%.80s' is not valid. Principal ID must be a GUID.",
-                       want->principal_id);
-    if (want->description != NULL && strlen(want->description) > DESCRIPTION_MAX)
-        return sb_fail(err, SB_EBADREQUEST, "The description of a role assignment has at most %d characters.",
-                       DESCRIPTION_MAX);
-    x.want = (struct st_assignment){
-        .name = want->name,
-        .role_id = role->id,
-        .principal_id = want->principal_id,
-        .principal_type = want->principal_type,
-        .description = want->description,
-        .created_by = want->created_by != NULL ? want->created_by : "",
-        .updated_by = want->created_by != NULL ? want->created_by : "",
-        .created_ms = now,
-        .updated_ms = now,
-    };
-    SB_TRY(scope_clean(want->scope, a, &x.want.scope, err));
-    SB_TRY(store_call_publish(e->kv, assign_run, publish_change, &x, err));
-    SB_TRY(view(&x.row, a, ret, err));
-    *ret_created = x.created;
-out:
-    return rc;
-}
-
-struct find {
-    struct engine *e;
-    struct sb_arena *arena;
-    const char *scope, *name;
-    bool found, remove;
-    struct st_assignment row;
-};
-
-static enum sb_err find_run(struct tx *tx, void *arg, struct sb_error *err)
-{
-    enum sb_err rc;
-    struct find *x = arg;
-    SB_TRY(st_assignment_get(tx, x->name, x->arena, &x->found, &x->row, err));
-    x->found = x->found && text_ieq(x->row.scope, x->scope);
-    if (x->found && x->remove)
-        rc = st_assignment_drop(tx, x->name, err);
-out:
-    return rc;
-}
-
-static void publish_removal(void *arg)
-{
-    const struct find *x = arg;
-    if (x->found)
-        rbac_changed(x->e);
-}
-
-enum sb_err rbac_get(struct engine *e, const char *scope, const char *name, struct sb_arena *a,
-                     struct role_assignment *ret, struct sb_error *err)
-{
-    enum sb_err rc;
-    struct find x = {.e = e, .arena = a, .name = name};
-    SB_TRY(scope_clean(scope, a, &x.scope, err));
-    SB_TRY(store_read(e->kv, find_run, &x, err));
-    if (!x.found) {
-        rc = sb_fail(err, SB_ENOASSIGNMENT, "The role assignment '%.80s' is not found.", name);
-        goto out;
-    }
-    rc = view(&x.row, a, ret, err);
-out:
-    return rc;
-}
-
-enum sb_err rbac_remove(struct engine *e, const char *scope, const char *name, struct sb_arena *a,
-                        bool *ret_existed, struct role_assignment *ret, struct sb_error *err)
-{
-    enum sb_err rc;
-    struct find x = {.e = e, .arena = a, .name = name, .remove = true};
-    SB_TRY(scope_clean(scope, a, &x.scope, err));
-    SB_TRY(store_call_publish(e->kv, find_run, publish_removal, &x, err));
-    if (x.found)
-        SB_TRY(view(&x.row, a, ret, err));
-    *ret_existed = x.found;
-out:
-    return rc;
-}
-
-struct list {
-    struct sb_arena *arena;
-    struct st_assignment *rows;
-    size_t n;
-};
-
-static enum sb_err list_run(struct tx *tx, void *arg, struct sb_error *err)
-{
-    struct list *x = arg;
-    return st_assignment_list(tx, x->arena, &x->rows, &x->n, err);
-}
-
-enum sb_err rbac_list(struct engine *e, const char *scope, bool at_scope, const char *principal,
-                      struct sb_arena *a, struct role_assignment **ret, size_t *ret_n, struct sb_error *err)
-{
-    enum sb_err rc;
-    struct list x = {.arena = a};
-    const char *at = NULL;
-    size_t n = 0;
-    SB_TRY(scope_clean(scope, a, &at, err));
-    SB_TRY(store_read(e->kv, list_run, &x, err));
-    struct role_assignment *found = ARENA_ARRAY(a, struct role_assignment, x.n + 1);
-    if (found == NULL) {
-        rc = sb_fail(err, SB_ENOMEM, "out of memory");
-        goto out;
-    }
-    for (size_t i = 0; i < x.n; i++) {
-        bool near = scope_covers(x.rows[i].scope, at) || (!at_scope && scope_covers(at, x.rows[i].scope));
-        if (near && (principal == NULL || text_ieq(principal, x.rows[i].principal_id)))
-            SB_TRY(view(&x.rows[i], a, &found[n++], err));
-    }
-    *ret = found;
-    *ret_n = n;
-out:
-    return rc;
-}
-
-enum sb_err rbac_drop_scope(struct tx *tx, const char *scope, struct sb_error *err)
-{
-    return st_assignment_drop_scope(tx, scope, err);
 }

@@ -18,15 +18,28 @@ static struct sb_arena *arena;
 static struct sb_error err;
 static struct principal identity, client;
 
-static void setup(void)
+static void open_engine(int64_t delay_ms)
 {
-    const struct engine_config cfg = {
-        .clock_manual = true, .start_ms = 1000, .clients = clients, .clients_n = 1};
+    const struct engine_config cfg = {.clock_manual = true,
+                                      .start_ms = 1000,
+                                      .grant_delay_ms = delay_ms,
+                                      .clients = clients,
+                                      .clients_n = 1};
     bool found;
     ck_assert_msg(engine_open(&cfg, NULL, &e, &err) == SB_OK, "%s", err.detail);
     arena = arena_new(8u << 20);
     ck_assert_int_eq(directory_system_identity_create(e, "/x", &identity, &err), SB_OK);
     ck_assert_int_eq(directory_principal(e, ENGINE_CLIENT_OID, &found, &client, &err), SB_OK);
+}
+
+static void setup(void)
+{
+    open_engine(0);
+}
+
+static void setup_slow(void)
+{
+    open_engine(300000);
 }
 
 static void teardown(void)
@@ -384,6 +397,262 @@ START_TEST(assignments_end_with_their_resource)
 }
 END_TEST
 
+static enum sb_err drop_all(struct tx *tx, void *arg, struct sb_error *why)
+{
+    (void)arg;
+    return rbac_drop_all(tx, why);
+}
+
+/* ---- above subscriptions ---- */
+
+#define ROOT  "/providers/Microsoft.Management/managementGroups/" ENGINE_TENANT
+#define OTHER "/providers/Microsoft.Management/managementGroups/other"
+
+START_TEST(the_root_group_is_above_every_subscription)
+{
+    struct role_assignment *list = NULL;
+    size_t n = 0;
+    ck_assert_int_eq(assign(1, "Key Vault Crypto User", ROOT, identity.oid), SB_OK);
+    ck_assert(may_data(WRAP, VAULT));
+    ck_assert(may_data(WRAP, "/subscriptions/99999999-0000-0000-0000-000000000000"));
+    ck_assert_int_eq(rbac_list(e, VAULT, true, NULL, arena, &list, &n, &err), SB_OK);
+    ck_assert_uint_eq(n, 1);
+    ck_assert_int_eq(assign(2, "Key Vault Administrator", OTHER, identity.oid), SB_OK);
+    ck_assert(
+        !may_data("Microsoft.KeyVault/vaults/secrets/read", VAULT)); /* no subscription is in that one */
+    ck_assert(rbac_may(e, &client, "Microsoft.Authorization/roleAssignments/write", false, ROOT));
+    ck_assert(!rbac_may(e, &client, "Microsoft.Authorization/roleAssignments/write", false, OTHER));
+}
+END_TEST
+
+START_TEST(who_administers_the_tenant_can_elevate_his_access)
+{
+    struct role_assignment *list = NULL;
+    size_t n = 0;
+    ck_assert(!rbac_may(e, &client, "Microsoft.Authorization/roleAssignments/write", false, "/"));
+    ck_assert_int_eq(rbac_elevate(e, &identity, &err), SB_EDENIED);
+    ck_assert_int_eq(rbac_elevate(e, &client, &err), SB_OK);
+    ck_assert_int_eq(rbac_elevate(e, &client, &err), SB_OK);
+    ck_assert(rbac_may(e, &client, "Microsoft.Authorization/roleAssignments/write", false, "/"));
+    ck_assert(!rbac_may(e, &client, "Microsoft.KeyVault/vaults/write", false, "/"));
+    ck_assert_int_eq(rbac_list(e, "/", true, NULL, arena, &list, &n, &err), SB_OK);
+    ck_assert_uint_eq(n, 1);
+}
+END_TEST
+
+/* ---- custom roles ---- */
+
+#define ROLE       "77777777-0000-0000-0000-000000000001"
+#define NO_ACTIONS ((const char *const[]){NULL})
+
+static struct role_def wrapper(void)
+{
+    static const char *const actions[] = {"Microsoft.KeyVault/*", NULL};
+    static const char *const not_actions[] = {"Microsoft.KeyVault/vaults/delete", NULL};
+    static const char *const data[] = {"Microsoft.KeyVault/vaults/keys/*/action", KEY_READ, NULL};
+    static const char *const not_data[] = {"Microsoft.KeyVault/vaults/keys/unwrap/action", NULL};
+    static const char *const scopes[] = {GROUP, NULL};
+    return (struct role_def){.id = ROLE,
+                             .name = "Wrapper",
+                             .description = "wraps",
+                             .actions = actions,
+                             .not_actions = not_actions,
+                             .data_actions = data,
+                             .not_data_actions = not_data,
+                             .scopes = scopes,
+                             .updated_by = ENGINE_CLIENT_OID};
+}
+
+static enum sb_err put_role(const struct role_def *want, struct role_def *ret)
+{
+    struct role_def own;
+    err.detail[0] = '\0';
+    return rbac_role_put(e, want, arena, ret != NULL ? ret : &own, &err);
+}
+
+START_TEST(a_custom_role_grants_what_it_lists)
+{
+    struct role_def want = wrapper(), r;
+    bool existed = false;
+    ck_assert_int_eq(assign(1, ROLE, GROUP, identity.oid), SB_ENOROLE);
+    ck_assert_int_eq(put_role(&want, &r), SB_OK);
+    ck_assert_str_eq(r.data_actions[1], KEY_READ);
+    ck_assert_ptr_null(r.data_actions[2]);
+    ck_assert_str_eq(r.created_by, ENGINE_CLIENT_OID);
+    ck_assert_int_eq(assign(1, ROLE, SUB, identity.oid), SB_ENOROLE); /* above what it is for */
+    ck_assert_int_eq(assign(1, ROLE, VAULT, identity.oid), SB_OK);
+    ck_assert(may_data(WRAP, VAULT));
+    ck_assert(may_data(KEY_READ, VAULT "/keys/k"));
+    ck_assert(!may_data("Microsoft.KeyVault/vaults/keys/unwrap/action", VAULT));
+    ck_assert(!may_data(WRAP, GROUP));
+    ck_assert(may("Microsoft.KeyVault/vaults/write", VAULT));
+    ck_assert(!may("Microsoft.KeyVault/vaults/delete", VAULT));
+    /* A change of the definition is a change of every grant. */
+    clock_advance_to(e->clock, 5000);
+    want.data_actions = NO_ACTIONS;
+    want.name = "Was a wrapper";
+    ck_assert_int_eq(put_role(&want, &r), SB_OK);
+    ck_assert_int_eq(r.created_ms, 1000);
+    ck_assert_int_eq(r.updated_ms, 5000);
+    ck_assert(!may_data(WRAP, VAULT));
+    ck_assert(may("Microsoft.KeyVault/vaults/write", VAULT));
+    ck_assert_int_eq(rbac_role_remove(e, ROLE, arena, &existed, &r, &err), SB_EROLEUSED);
+    struct role_assignment gone;
+    ck_assert_int_eq(
+        rbac_remove(e, VAULT, "88888888-0000-0000-0000-000000000001", arena, &existed, &gone, &err), SB_OK);
+    ck_assert_int_eq(rbac_role_remove(e, ROLE, arena, &existed, &r, &err), SB_OK);
+    ck_assert(existed);
+    ck_assert_str_eq(r.name, "Was a wrapper");
+    ck_assert_int_eq(rbac_role_remove(e, ROLE, arena, &existed, &r, &err), SB_OK);
+    ck_assert(!existed);
+    ck_assert_int_eq(rbac_role_get(e, ROLE, arena, &r, &err), SB_ENOROLE);
+}
+END_TEST
+
+START_TEST(custom_roles_that_are_refused)
+{
+    struct role_def r = wrapper();
+    bool existed;
+    char *long_text = arena_alloc(arena, 3000);
+    memset(long_text, 'x', 2999);
+    long_text[2999] = '\0';
+    r.id = "x";
+    ck_assert_int_eq(put_role(&r, NULL), SB_EBADREQUEST);
+    r.id = rbac_role_by_name("Reader")->id;
+    ck_assert_int_eq(put_role(&r, NULL), SB_EBADREQUEST);
+    ck_assert_int_eq(rbac_role_remove(e, r.id, arena, &existed, &r, &err), SB_EBADREQUEST);
+    static const char *const scopes[][2] = {
+        {"/", NULL}, {"/x", NULL}, {OTHER, NULL}, {SUB "\n/", NULL}, {NULL}};
+    for (size_t i = 0; i < SB_ARRAY_LEN(scopes); i++) {
+        r = wrapper();
+        r.scopes = scopes[i];
+        ck_assert_msg(put_role(&r, NULL) == SB_EBADREQUEST, "scope %zu", i);
+    }
+    static const char *const actions[][2] = {{"", NULL}, {"a b", NULL}, {"a\nb", NULL}, {"\xc3\xa9", NULL}};
+    for (size_t i = 0; i < SB_ARRAY_LEN(actions); i++) {
+        r = wrapper();
+        r.not_data_actions = actions[i];
+        ck_assert_msg(put_role(&r, NULL) == SB_EBADREQUEST, "action %zu", i);
+    }
+    r = wrapper();
+    r.name = "";
+    ck_assert_int_eq(put_role(&r, NULL), SB_EBADREQUEST);
+    r.name = long_text;
+    ck_assert_int_eq(put_role(&r, NULL), SB_EBADREQUEST);
+    r = wrapper();
+    r.description = long_text;
+    ck_assert_int_eq(put_role(&r, NULL), SB_EBADREQUEST);
+    r = wrapper();
+    ck_assert_int_eq(put_role(&r, NULL), SB_OK);
+    r.id = "77777777-0000-0000-0000-000000000002";
+    r.name = "WRAPPER";
+    ck_assert_int_eq(put_role(&r, NULL), SB_EROLENAME);
+    r.name = "reader";
+    ck_assert_int_eq(put_role(&r, NULL), SB_EROLENAME);
+}
+END_TEST
+
+START_TEST(custom_roles_by_scope)
+{
+    static const struct {
+        const char *scope;
+        bool below;
+        size_t n;
+    } rows[] = {{GROUP, false, 1},
+                {VAULT, false, 1},
+                {SUB, false, 0},
+                {SUB, true, 1},
+                {SUB "/resourceGroups/h", true, 0}};
+    struct role_def r = wrapper(), *list = NULL;
+    size_t n = 0;
+    ck_assert_int_eq(put_role(&r, NULL), SB_OK);
+    for (size_t i = 0; i < SB_ARRAY_LEN(rows); i++) {
+        ck_assert_int_eq(rbac_role_list(e, rows[i].scope, rows[i].below, arena, &list, &n, &err), SB_OK);
+        ck_assert_msg(n == rows[i].n, "row %zu", i);
+    }
+    ck_assert_int_eq(assign(1, ROLE, GROUP, identity.oid), SB_OK);
+    ck_assert(may_data(WRAP, VAULT));
+    ck_assert_int_eq(store_call_publish(e->kv, drop_all, dropped, e, &err), SB_OK);
+    ck_assert(!may_data(WRAP, VAULT));
+    ck_assert_int_eq(rbac_role_list(e, GROUP, true, arena, &list, &n, &err), SB_OK);
+    ck_assert_uint_eq(n, 0);
+}
+END_TEST
+
+/* ---- grants that take their time ---- */
+
+START_TEST(a_grant_counts_after_the_delay_and_so_does_its_end)
+{
+    struct role_assignment gone;
+    bool existed = false;
+    ck_assert_int_eq(assign(1, "Key Vault Crypto User", GROUP, identity.oid), SB_OK);
+    ck_assert(!may_data(WRAP, VAULT));
+    ck_assert(!rbac_sees(e, &identity, SUB));
+    clock_advance_to(e->clock, 300999);
+    ck_assert(!may_data(WRAP, VAULT));
+    clock_advance_to(e->clock, 301000);
+    ck_assert(may_data(WRAP, VAULT));
+    ck_assert(rbac_sees(e, &identity, SUB));
+    ck_assert_int_eq(
+        rbac_remove(e, GROUP, "88888888-0000-0000-0000-000000000001", arena, &existed, &gone, &err), SB_OK);
+    ck_assert(existed);
+    struct role_assignment *list = NULL;
+    size_t n = 1;
+    ck_assert_int_eq(rbac_list(e, GROUP, false, NULL, arena, &list, &n, &err), SB_OK);
+    ck_assert_uint_eq(n, 0); /* it is shown no more, only its effect stays */
+    ck_assert(may_data(WRAP, VAULT));
+    clock_advance_to(e->clock, 600999);
+    ck_assert(may_data(WRAP, VAULT));
+    clock_advance_to(e->clock, 601000);
+    ck_assert(!may_data(WRAP, VAULT));
+}
+END_TEST
+
+START_TEST(a_grant_taken_back_before_it_counted_never_counts)
+{
+    struct role_assignment gone;
+    bool existed = false;
+    ck_assert_int_eq(assign(1, "Key Vault Crypto User", GROUP, identity.oid), SB_OK);
+    clock_advance_to(e->clock, 2000);
+    ck_assert_int_eq(
+        rbac_remove(e, GROUP, "88888888-0000-0000-0000-000000000001", arena, &existed, &gone, &err), SB_OK);
+    clock_advance_to(e->clock, 301500);
+    ck_assert(!may_data(WRAP, VAULT));
+}
+END_TEST
+
+START_TEST(an_update_of_a_grant_does_not_start_it_anew)
+{
+    struct role_assignment r, want = {.name = "88888888-0000-0000-0000-000000000001",
+                                      .scope = GROUP,
+                                      .role_id = rbac_role_by_name("Key Vault Crypto User")->id,
+                                      .principal_id = identity.oid};
+    bool created;
+    ck_assert_int_eq(rbac_assign(e, &want, arena, &r, &created, &err), SB_OK);
+    clock_advance_to(e->clock, 300000);
+    want.description = "again";
+    ck_assert_int_eq(rbac_assign(e, &want, arena, &r, &created, &err), SB_OK);
+    clock_advance_to(e->clock, 301000);
+    ck_assert(may_data(WRAP, VAULT));
+}
+END_TEST
+
+START_TEST(what_ends_with_its_scope_ends_at_once)
+{
+    struct role_assignment gone;
+    bool existed = false;
+    ck_assert_int_eq(assign(1, "Key Vault Crypto User", GROUP, identity.oid), SB_OK);
+    ck_assert_int_eq(assign(2, "Key Vault Crypto User", VAULT, identity.oid), SB_OK);
+    clock_advance_to(e->clock, 400000);
+    ck_assert_int_eq(
+        rbac_remove(e, GROUP, "88888888-0000-0000-0000-000000000001", arena, &existed, &gone, &err), SB_OK);
+    ck_assert(may_data(WRAP, GROUP));
+    ck_assert_int_eq(store_call_publish(e->kv, drop_group, dropped, e, &err), SB_OK);
+    ck_assert(!may_data(WRAP, GROUP));
+    ck_assert(!may_data(WRAP, VAULT));
+}
+END_TEST
+
 /* ---- threads ---- */
 
 static atomic_bool stop;
@@ -442,6 +711,18 @@ Suite *unit_suite(void)
     tcase_add_test(t, lists);
     tcase_add_test(t, assignments_end_with_their_resource);
     tcase_add_test(t, questions_while_assignments_change);
+    tcase_add_test(t, the_root_group_is_above_every_subscription);
+    tcase_add_test(t, who_administers_the_tenant_can_elevate_his_access);
+    tcase_add_test(t, a_custom_role_grants_what_it_lists);
+    tcase_add_test(t, custom_roles_that_are_refused);
+    tcase_add_test(t, custom_roles_by_scope);
+    suite_add_tcase(s, t);
+    t = tcase_create("delay");
+    tcase_add_checked_fixture(t, setup_slow, teardown);
+    tcase_add_test(t, a_grant_counts_after_the_delay_and_so_does_its_end);
+    tcase_add_test(t, a_grant_taken_back_before_it_counted_never_counts);
+    tcase_add_test(t, an_update_of_a_grant_does_not_start_it_anew);
+    tcase_add_test(t, what_ends_with_its_scope_ends_at_once);
     suite_add_tcase(s, t);
     return s;
 }

@@ -60,6 +60,7 @@ START_TEST(test_config__defaults)
     ck_assert_int_eq(c.https_port, 8443);
     ck_assert_int_eq(c.http_port, 5300);
     ck_assert_int_eq(c.poll_interval, 300);
+    ck_assert_int_eq(c.grant_delay, 0);
     ck_assert_int_eq(c.clock, 0);
     ck_assert_int_eq(c.token_clock, 0);
     ck_assert_int_eq(c.now_ms, 0);
@@ -290,12 +291,13 @@ START_TEST(test_config__help_is_complete)
                                         "bind",        "https-port", "http-port",    "poll-interval",
                                         "clock",       "now",        "subscription", "client",
                                         "tls-cert",    "tls-key",    "log-level",    "log-format",
-                                        "print-hosts", "help",       "version",      "print-capabilities"};
+                                        "print-hosts", "help",       "version",      "print-capabilities",
+                                        "grant-delay"};
     static const char *const twins[] = {
-        "SEALEDBUS_DATA_DIR", "SEALEDBUS_IN_MEMORY",  "SEALEDBUS_TOKEN_CLOCK",   "SEALEDBUS_CONTROL_HOSTS",
-        "SEALEDBUS_BIND",     "SEALEDBUS_HTTPS_PORT", "SEALEDBUS_HTTP_PORT",     "SEALEDBUS_POLL_INTERVAL",
-        "SEALEDBUS_CLOCK",    "SEALEDBUS_NOW",        "SEALEDBUS_SUBSCRIPTIONS", "SEALEDBUS_CLIENTS",
-        ENGINE_TENANT,        ENGINE_CLIENT_SECRET,   ENGINE_CLIENT_OID};
+        "SEALEDBUS_DATA_DIR",    "SEALEDBUS_IN_MEMORY",  "SEALEDBUS_TOKEN_CLOCK", "SEALEDBUS_CONTROL_HOSTS",
+        "SEALEDBUS_BIND",        "SEALEDBUS_HTTPS_PORT", "SEALEDBUS_HTTP_PORT",   "SEALEDBUS_POLL_INTERVAL",
+        "SEALEDBUS_GRANT_DELAY", "SEALEDBUS_CLOCK",      "SEALEDBUS_NOW",         "SEALEDBUS_SUBSCRIPTIONS",
+        "SEALEDBUS_CLIENTS",     ENGINE_TENANT,          ENGINE_CLIENT_SECRET,    ENGINE_CLIENT_OID};
     struct sb_buf help, json;
     struct jw w;
     buf_init(&help, 65536);
