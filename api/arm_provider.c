@@ -59,6 +59,9 @@ static const struct type role_types[] = {
     {"roleAssignments", ROLE_VERSIONS, true},
     {"roleDefinitions", ROLE_VERSIONS, true},
 };
+static const struct type insight_types[] = {
+    {"diagnosticSettings", "2021-05-01-preview 2017-05-01-preview 2016-09-01", true},
+};
 static const struct type core_types[] = {
     {"tenants", GROUP_VERSIONS, true},        {"subscriptions", GROUP_VERSIONS, true},
     {"resourceGroups", GROUP_VERSIONS, true}, {"deployments", GROUP_VERSIONS, true},
@@ -73,6 +76,7 @@ static const struct provider {
     bool free; /* registered in every subscription from the start */
 } providers[] = {
     {"Microsoft.Authorization", role_types, SB_ARRAY_LEN(role_types), true},
+    {"Microsoft.Insights", insight_types, SB_ARRAY_LEN(insight_types), true},
     {"Microsoft.KeyVault", vault_types, SB_ARRAY_LEN(vault_types), false},
     {"Microsoft.ManagedIdentity", identity_types, SB_ARRAY_LEN(identity_types), false},
     {"Microsoft.Resources", core_types, SB_ARRAY_LEN(core_types), true},

@@ -251,13 +251,25 @@ out:
     return rc;
 }
 
+/* The location of the path as it is stored: "West US" is westus. */
+static const char *path_location(struct request *r)
+{
+    char *name = arena_strdup(r->arena, request_param(r, "location")), *to = name;
+    for (const char *p = name; p != NULL && *p != '\0'; p++)
+        if (*p != ' ')
+            *to++ = *p;
+    if (to != NULL)
+        *to = '\0';
+    return name != NULL ? name : "";
+}
+
 static enum sb_err deleted_get(struct request *r, struct sb_error *err)
 {
     enum sb_err rc;
     struct vault v;
     SB_TRY(require_sub(r, "Microsoft.KeyVault/locations/deletedVaults/read", err));
-    SB_TRY(vault_deleted_get(r->e, request_param(r, "sub"), request_param(r, "location"),
-                             request_param(r, "name"), r->arena, &v, err));
+    SB_TRY(vault_deleted_get(r->e, request_param(r, "sub"), path_location(r), request_param(r, "name"),
+                             r->arena, &v, err));
     struct jw w = reply_json(r, 200);
     arm_vault_deleted_write(r, &w, &v);
 out:
@@ -273,7 +285,7 @@ static enum sb_err purge_handler(struct request *r, struct sb_error *err)
 {
     enum sb_err rc;
     char hex[33];
-    const char *sub = request_param(r, "sub"), *location = request_param(r, "location");
+    const char *sub = request_param(r, "sub"), *location = path_location(r);
     SB_TRY(require_sub(r, "Microsoft.KeyVault/locations/deletedVaults/purge/action", err));
     SB_TRY(vault_purge(r->e, sub, location, request_param(r, "name"), err));
     rng_hex32(hex);

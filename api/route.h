@@ -69,6 +69,8 @@ extern const struct route_table routes_arm_identity;        /* arm_identity.c */
 extern const struct route_table routes_arm_role;            /* arm_role.c */
 extern const struct route_table routes_arm_role_definition; /* arm_role_definition.c */
 extern const struct route_table routes_arm_vault;           /* arm_vault.c */
+extern const struct route_table routes_arm_vault_key;       /* arm_vault_key.c */
+extern const struct route_table routes_arm_diagnostic;      /* arm_diagnostic.c */
 extern const struct route_table routes_arm_namespace;       /* arm_namespace.c */
 extern const struct route_table routes_arm_queue;           /* arm_queue.c */
 extern const struct route_table routes_entra;               /* entra.c */

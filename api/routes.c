@@ -3,10 +3,20 @@
 #include "api/route.h"
 
 static const struct route_table *const tables[] = {
-    &routes_arm_core,      &routes_arm_group,           &routes_arm_identity,
-    &routes_arm_role,      &routes_arm_role_definition, &routes_arm_vault,
-    &routes_arm_namespace, &routes_arm_queue,           &routes_entra,
-    &routes_graph,         &routes_vault_keys,          &routes_data,
+    &routes_arm_core,
+    &routes_arm_group,
+    &routes_arm_identity,
+    &routes_arm_role,
+    &routes_arm_role_definition,
+    &routes_arm_vault,
+    &routes_arm_vault_key,
+    &routes_arm_diagnostic,
+    &routes_arm_namespace,
+    &routes_arm_queue,
+    &routes_entra,
+    &routes_graph,
+    &routes_vault_keys,
+    &routes_data,
     &routes_control,
 };
 

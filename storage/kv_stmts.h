@@ -6,6 +6,7 @@
     X(KV_META_GET, "SELECT value FROM meta WHERE name=?1")                                                   \
     X(KV_META_PUT, "INSERT INTO meta(name,value) VALUES(?1,?2) ON CONFLICT(name) DO UPDATE SET value=?2")    \
     KV_STMTS_DIRECTORY(X)                                                                                    \
+    KV_STMTS_DIAGNOSTIC(X)                                                                                   \
     KV_STMTS_ROLE(X)                                                                                         \
     KV_STMTS_VAULT(X)                                                                                        \
     KV_STMTS_EVENT(X)
@@ -46,6 +47,14 @@
     X(KV_ASSIGNMENT_DROP, "DELETE FROM role_assignment WHERE name=?1")                                       \
     X(KV_ASSIGNMENT_DROP_SCOPE, "DELETE FROM role_assignment WHERE scope=?1 "                                \
                                 "OR substr(scope,1,length(?1)+1)=?1||'/' COLLATE NOCASE")
+
+/* diagnostic settings (st_diagnostic.c) */
+#define KV_STMTS_DIAGNOSTIC(X)                                                                               \
+    X(KV_DIAGNOSTIC_PUT, "INSERT INTO diagnostic_setting(scope,name,body) VALUES(?1,?2,?3) "                 \
+                         "ON CONFLICT(scope,name) DO UPDATE SET body=?3")                                    \
+    X(KV_DIAGNOSTIC_LIST, "SELECT scope,name,body FROM diagnostic_setting WHERE scope=?1 ORDER BY name")     \
+    X(KV_DIAGNOSTIC_DROP,                                                                                    \
+      "DELETE FROM diagnostic_setting WHERE (?1 IS NULL OR scope=?1) AND (?2 IS NULL OR name=?2)")
 
 /* custom role definitions, ending role assignments (st_role.c) */
 #define KV_ROLE_COLUMNS                                                                                      \

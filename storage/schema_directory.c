@@ -46,4 +46,11 @@ const char schema_kv_directory_v1[] =
     " updated_ms INTEGER NOT NULL,"
     " counts_ms INTEGER NOT NULL,"
     " UNIQUE(scope,role_id,principal_id)"
+    ") STRICT, WITHOUT ROWID;"
+
+    "CREATE TABLE diagnostic_setting("
+    " scope TEXT NOT NULL COLLATE NOCASE,"
+    " name TEXT NOT NULL COLLATE NOCASE,"
+    " body TEXT NOT NULL,"
+    " PRIMARY KEY(scope,name)"
     ") STRICT, WITHOUT ROWID;";

@@ -9,6 +9,7 @@
 #include "server/base/log.h"
 #include "server/base/text.h"
 #include "server/engine/broker.h"
+#include "server/engine/diagnostic.h"
 #include "server/engine/directory.h"
 #include "server/engine/events.h"
 #include "server/engine/faults.h"
@@ -264,8 +265,12 @@ out:
 
 static enum sb_err drop_assignments(struct tx *tx, void *arg, struct sb_error *err)
 {
+    enum sb_err rc;
     SB_UNUSED(arg);
-    return rbac_drop_all(tx, err);
+    SB_TRY(diagnostic_drop_all(tx, err));
+    SB_TRY(rbac_drop_all(tx, err));
+out:
+    return rc;
 }
 
 static void assignments_dropped(void *arg)

@@ -150,6 +150,8 @@ struct vkey {
 struct vault_caller {
     const struct principal *who;
     const char *ip; /* client address; NULL inside the emulator */
+    bool arm;       /* Azure Resource Manager on behalf of who: beside policies and firewall, not beside role
+                       assignments */
     bool service;   /* the Service Bus service (a trusted service of the firewall; meets service faults) */
     const char *request_id;
     bool *audited; /* set when the call has got its audit event, or is to have none; NULL: nobody asks */
@@ -164,6 +166,7 @@ struct vkey_spec {
     int enabled;           /* -1: not sent */
     int64_t nbf, exp;      /* -1: not sent */
     const char *tags;      /* NULL: not sent */
+    bool only_new;         /* create: SB_EEXISTS instead of a further version */
     struct pkey *import;   /* a key to import instead of generating; borrowed */
     int hsm;               /* import: 1 for *-HSM */
 };

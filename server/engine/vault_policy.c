@@ -174,7 +174,7 @@ static enum sb_err check_firewall(const struct vault_caller *c, const struct vau
     char caller[CALLER_MAX];
     if (v->public_access && !v->acl_deny)
         return SB_OK;
-    if (c->service && v->acl_bypass_azure)
+    if (c->arm || (c->service && v->acl_bypass_azure))
         return SB_OK;
     caller_text(c->who, caller, sizeof(caller));
     if (!v->public_access)
@@ -227,7 +227,8 @@ static enum sb_err check_policy(const struct vault *v, const struct principal *p
                    caller, vault_family_name(op->family), op->verb, v->name, v->location);
 }
 
-static enum sb_err check_role(struct engine *e, const struct vault *v, const struct principal *p,
+/* arm: in the words that Azure Resource Manager hands on (reported by users). */
+static enum sb_err check_role(struct engine *e, const struct vault *v, const struct principal *p, bool arm,
                               const struct vault_op *op, const char *key, struct sb_error *err)
 {
     char caller[CALLER_MAX], scope[VAULT_SCOPE_MAX + VKEY_NAME_MAX + 16];
@@ -241,12 +242,14 @@ static enum sb_err check_role(struct engine *e, const struct vault *v, const str
     caller_text(p, caller, sizeof(caller));
     return sb_fail(
         err, SB_ERBAC,
-        "Caller is not authorized to perform action on resource.\r\nIf role assignments, deny assignments or "
+        "%sCaller is not authorized to perform action on resource.\r\nIf role assignments, deny assignments "
+        "or "
         "role "
-        "definitions were changed recently, please observe propagation time.\r\nCaller: %s\r\nAction: "
+        "definitions were changed recently, please observe propagation time.\r\nCaller: %s%s\r\nAction: "
         "'%s'\r\nResource: '%s'\r\nAssignment: (not found)\r\nDenyAssignmentId: null\r\nDecisionReason: null "
         "\r\nVault: %s;location=%s\r\n",
-        caller, op->action, text_tolower(scope), v->name, v->location);
+        arm ? "[ForbiddenByRbac (Forbidden)] " : "", arm ? "name=KeyVault/ManagementPlane;" : "", caller,
+        op->action, text_tolower(scope), v->name, v->location);
 }
 
 /* A vault trusts the tokens of its own tenant; for the service, one that moved away is not there. */
@@ -269,7 +272,10 @@ enum sb_err vault_authorize(struct engine *e, const struct vault_caller *c, cons
     enum sb_err rc;
     SB_TRY(check_tenant(c, v, err));
     SB_TRY(check_firewall(c, v, err));
-    rc = v->rbac == 1 ? check_role(e, v, c->who, op, key, err) : check_policy(v, c->who, op, err);
+    if (v->rbac == 1)
+        rc = check_role(e, v, c->who, c->arm, op, key, err);
+    else if (!c->arm)
+        rc = check_policy(v, c->who, op, err);
 out:
     return rc;
 }

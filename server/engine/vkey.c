@@ -67,6 +67,7 @@ struct fresh {
     struct engine *e;
     const struct vault *v;
     const char *name;
+    bool only_new; /* a key of this name must not be there */
     struct st_key row;
     struct sb_buf sealed;
     char version[VKEY_VERSION_LEN + 1];
@@ -125,6 +126,8 @@ static enum sb_err run_store(struct tx *tx, void *arg, struct sb_error *err)
     SB_TRY(st_key_find(tx, f->v->id, f->name, f->a, &found, &head, err));
     if (found && head.deleted != 0)
         return deleted_but_recoverable(head.name, err);
+    if (found && f->only_new)
+        return sb_fail(err, SB_EEXISTS, "The key '%s' exists.", head.name);
     f->row.vault_id = f->v->id;
     f->row.name = found ? head.name : f->name; /* as first written */
     f->row.key_id = head.key_id;
@@ -228,7 +231,7 @@ static enum sb_err create(struct vault_call *call, const struct vkey_spec *s, st
     unsigned bits;
     enum pkey_curve curve;
     size_t i = 0;
-    struct fresh f = {.e = call->e, .v = &call->v->v, .name = s->name, .a = a};
+    struct fresh f = {.e = call->e, .v = &call->v->v, .name = s->name, .only_new = s->only_new, .a = a};
     struct name_free name = {.v = f.v, .name = s->name, .a = a};
     while (i < SB_ARRAY_LEN(types) && (s->kty == NULL || strcmp(types[i].name, s->kty) != 0))
         i++;

@@ -412,7 +412,7 @@ START_TEST(core_reads)
     ck_assert_int_eq(call(ARM, "GET", SUB "/locations" V, NULL), 200);
     ck_assert_uint_ge(items(), 40);
     ck_assert_int_eq(call(ARM, "GET", SUB "/providers" V, NULL), 200);
-    ck_assert_uint_eq(items(), 5);
+    ck_assert_uint_eq(items(), 6);
     ck_assert_int_eq(call(ARM, "GET", SUB "/providers/microsoft.servicebus" V, NULL), 200);
     ck_assert_str_eq(text_at("namespace"), "Microsoft.ServiceBus");
     ck_assert_str_eq(text_at("registrationState"), "Registered");
