@@ -154,7 +154,7 @@ struct vault_caller {
                        assignments */
     bool service;   /* the Service Bus service (a trusted service of the firewall; meets service faults) */
     const char *request_id;
-    bool *audited; /* set when the call has got its audit event; NULL: nobody asks */
+    bool *audited; /* set when the call has got its audit event, or is to have none; NULL: nobody asks */
 };
 
 struct vkey_spec {

@@ -295,8 +295,6 @@ static enum sb_err check_fault(struct vault_call *k, struct sb_error *err)
     case FAULT_UNREACHABLE:
     case FAULT_TIMEOUT:
         k->unheard = true;
-        if (k->c->audited != NULL)
-            *k->c->audited = true; /* nor an event of its refusal */
         if (k->c->service)
             return sb_fail(err, SB_EUNREACHABLE, "The key vault '%s' %s.", v->name,
                            kind == FAULT_TIMEOUT ? "did not answer in time" : "cannot be reached");
@@ -390,6 +388,8 @@ enum sb_err vault_call_end(struct vault_call *k, enum sb_err rc)
 {
     if (k->v != NULL && !k->unheard)
         audit_call(k, rc);
+    else if (k->unheard && k->c->audited != NULL)
+        *k->c->audited = true; /* nobody else is to write one either */
     vault_snap_unref(k->v);
     k->v = NULL;
     return rc;

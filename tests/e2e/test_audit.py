@@ -93,3 +93,11 @@ def test_secret_permissions_are_checked_as_names(case):
         body = {"properties": {"accessPolicies": [{"tenantId": harness.TENANT, "objectId": harness.CLIENT_OID, "permissions": {family: [name]}}]}}
         error = s.e.arm("PUT", s.vault_path + "/accessPolicies/add", body, api="2023-07-01").expect(400).json()["error"]
         assert (error["code"], error["message"]) == ("BadRequest", "An invalid value was provided for 'accessPolicies'."), error
+
+
+def test_what_never_came_to_the_vault_is_not_logged(case):
+    s = plain_vault(case)
+    s.e.fault(s.vault, "unreachable", scope="all")
+    mark = s.mark()
+    s.e.vault("GET", s.vault, "/keys/key1").expect(503)
+    assert rows(s, mark, "operationName") == []
