@@ -32,6 +32,9 @@ enum sb_err control_at_rest(struct request *r, struct sb_error *err);
 enum sb_err control_faults_get(struct request *r, struct sb_error *err);
 enum sb_err control_faults_post(struct request *r, struct sb_error *err);
 enum sb_err control_faults_delete(struct request *r, struct sb_error *err);
+/* control_signin.c: device codes that wait for their users. */
+enum sb_err control_device_list(struct request *r, struct sb_error *err);
+enum sb_err control_device_decide(struct request *r, struct sb_error *err);
 /* control_identity.c: errors have the instance metadata service's own shape. */
 enum sb_err control_identity_imds(struct request *r, struct sb_error *err);
 enum sb_err control_identity_app_service(struct request *r, struct sb_error *err);

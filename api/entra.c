@@ -9,6 +9,7 @@
 #include <string.h>
 #include "api/hosts.h"
 #include "server/base/text.h"
+#include "server/engine/aadsts.h"
 
 static const char *tenant(const struct request *r)
 {
@@ -23,8 +24,7 @@ bool entra_is_adfs(const struct request *r)
 
 bool entra_tenant_ok(const struct request *r)
 {
-    static const char *const tenants[] = {ENGINE_TENANT, "sealedbus.onmicrosoft.com", "common",
-                                          "organizations", "adfs"};
+    static const char *const tenants[] = {ENGINE_TENANT, ENGINE_DOMAIN, "common", "organizations", "adfs"};
     for (size_t i = 0; i < SB_ARRAY_LEN(tenants); i++) {
         if (text_ieq(tenants[i], tenant(r)))
             return true;
@@ -32,15 +32,9 @@ bool entra_tenant_ok(const struct request *r)
     return false;
 }
 
-static enum sb_err unknown_tenant(const struct request *r, struct sb_error *err)
+enum sb_err entra_check_tenant(const struct request *r, struct sb_error *err)
 {
-    return sb_fail(
-        err, SB_EUNKNOWNTENANT,
-        "Tenant '%.80s' not found. Check to make sure you have the correct tenant ID and are signing into "
-        "the "
-        "correct cloud. Check with your subscription administrator, this may happen if there are no active "
-        "subscriptions for the tenant.",
-        tenant(r));
+    return entra_tenant_ok(r) ? SB_OK : sb_fail(err, AADSTS_90002, tenant(r));
 }
 
 /* ---- what an authority offers ---- */
@@ -100,7 +94,7 @@ static void write_openid(struct request *r, struct jw *w, const char *base, cons
 static enum sb_err openid(struct request *r, const char *v, struct sb_error *err)
 {
     if (!entra_tenant_ok(r))
-        return unknown_tenant(r, err);
+        return sb_fail(err, AADSTS_90002_DISCOVERY, tenant(r));
     struct jw w = reply_json(r, 200);
     write_openid(r, &w, request_base(r, HOST_LOGIN, NULL), v);
     return SB_OK;
@@ -121,7 +115,7 @@ static enum sb_err keys(struct request *r, struct sb_error *err)
     enum sb_err rc;
     struct directory_jwk k;
     if (!entra_tenant_ok(r))
-        return unknown_tenant(r, err);
+        return sb_fail(err, AADSTS_90002_DISCOVERY, tenant(r));
     SB_TRY(directory_jwks(r->e, r->arena, &k, err));
     struct jw w = reply_json(r, 200);
     jw_obj(&w, NULL);
@@ -242,6 +236,16 @@ static const struct route rows[] = {
     {"GET", PLANE_LOGIN, "/{tenant}/discovery/v2.0/keys", 0, 0, keys, "EntraKeys"},
     {"GET", PLANE_LOGIN, "/{tenant}/discovery/keys", 0, 0, keys, "EntraKeysV1"},
     {"GET", PLANE_LOGIN, "/common/discovery/instance", 0, 0, instance, "EntraInstance"},
+    {"POST", PLANE_LOGIN, "/{tenant}/oauth2/v2.0/devicecode", R_FORM, 16384, entra_device, "EntraDeviceCode"},
+    {"POST", PLANE_LOGIN, "/{tenant}/oauth2/devicecode", R_FORM, 16384, entra_device, "EntraDeviceCodeV1"},
+    {"GET", PLANE_LOGIN, "/common/oauth2/deviceauth", 0, 0, entra_device_page, "EntraDevicePage"},
+    {"POST", PLANE_LOGIN, "/common/oauth2/deviceauth", R_FORM, 16384, entra_device_sign_in,
+     "EntraDeviceSignIn"},
+    {"GET", PLANE_LOGIN, "/{tenant}/oauth2/v2.0/authorize", 0, 0, entra_authorize, "EntraAuthorize"},
+    {"GET", PLANE_LOGIN, "/{tenant}/oauth2/authorize", 0, 0, entra_authorize, "EntraAuthorizeV1"},
+    {"POST", PLANE_LOGIN, "/{tenant}/login", R_FORM, 65536, entra_authorize_sign_in, "EntraSignIn"},
+    {"GET", PLANE_LOGIN, "/{tenant}/oauth2/v2.0/logout", 0, 0, entra_logout, "EntraLogout"},
+    {"GET", PLANE_LOGIN, "/{tenant}/oauth2/logout", 0, 0, entra_logout, "EntraLogoutV1"},
     {"GET", PLANE_LOGIN, "/common/userrealm/{user}", 0, 0, user_realm, "EntraUserRealm"},
 };
 const struct route_table routes_entra = {rows, SB_ARRAY_LEN(rows)};

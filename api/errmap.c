@@ -203,6 +203,9 @@ static const struct errmap_cell cells[SB_ERR_MAX][PLANE_MAX] = {
     SIGN_IN(SB_EUNKNOWNTENANT, 400, "invalid_tenant", "90002"),
     SIGN_IN(SB_EUNSUPPORTEDGRANT, 400, "unsupported_grant_type", "70003"),
     SIGN_IN(SB_EINVALIDINSTANCE, 400, "invalid_instance", "50049"),
+    SIGN_IN(SB_EAUTHPENDING, 400, "authorization_pending", "70016"),
+    SIGN_IN(SB_EAUTHDECLINED, 400, "authorization_declined", "65004"),
+    SIGN_IN(SB_ECODEEXPIRED, 400, "expired_token", "70020"),
 };
 
 const struct errmap_cell *errmap(enum sb_err code, enum plane plane)

@@ -123,7 +123,8 @@ static bool one_of(const char *s, const char *const *words, size_t n)
 bool hosts_login_path(const char *path)
 {
     static const char *const authorities[] = {"common", "organizations", "consumers", "adfs"};
-    static const char *const below_tenant[] = {"oauth2", "v2.0", ".well-known", "discovery", "userrealm"};
+    static const char *const below_tenant[] = {"oauth2",    "v2.0",      ".well-known",
+                                               "discovery", "userrealm", "login"};
     static const char *const arm[] = {"subscriptions", "providers", "tenants", "metadata", "batch"};
     path += strspn(path, "/");
     if (one_of(path, authorities, SB_ARRAY_LEN(authorities)))

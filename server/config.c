@@ -48,6 +48,10 @@ static const struct cfg_option options[] = {
      "strict list of subscriptions (default: any GUID is accepted)"},
     {"client", "SEALEDBUS_CLIENTS", "ID:SECRET[:OBJECTID]", CFG_LIST, AT(client_texts), NULL, 0, 0,
      "service principal that may sign in, beside the well-known one"},
+    {"client-cert", "SEALEDBUS_CLIENT_CERTS", "ID:FILE[:OBJECTID]", CFG_LIST, AT(cert_texts), NULL, 0, 0,
+     "certificate (PEM) with which a service principal may sign in"},
+    {"user", "SEALEDBUS_USERS", "UPN:PASSWORD[:OBJECTID]", CFG_LIST, AT(user_texts), NULL, 0, 0,
+     "user that may sign in, beside the well-known one"},
     {"tls-cert", "SEALEDBUS_TLS_CERT", "FILE", CFG_TEXT, AT(tls_cert), NULL, 0, 0,
      "own certificate (PEM) for the HTTPS port"},
     {"tls-key", "SEALEDBUS_TLS_KEY", "FILE", CFG_TEXT, AT(tls_key), NULL, 0, 0, "its private key (PEM)"},
@@ -259,54 +263,116 @@ static const char *object_id_for(const char *client_id, struct sb_arena *a)
     return arena_strdup(a, guid);
 }
 
-/* ID:SECRET[:OBJECTID]; a secret may hold colons. */
-static enum sb_err parse_client(const char *text, struct sb_arena *a, struct engine_client *ret,
-                                struct sb_error *err)
+/* FIRST:SECOND[:OBJECTID]; the second part may hold colons. */
+struct triple {
+    char *first, *second;
+    const char *oid; /* NULL: none */
+};
+
+static bool split_triple(const char *text, struct sb_arena *a, struct triple *ret)
 {
-    static const char form[] = "--client: write it as ID:SECRET[:OBJECTID], both ids being GUIDs";
-    char *id = arena_strdup(a, text);
-    char *secret = id ? strchr(id, ':') : NULL;
-    if (!id)
-        return sb_fail(err, SB_ENOMEM, "out of memory");
-    if (!secret)
-        return sb_fail(err, SB_EUSAGE, form);
-    *secret++ = '\0';
-    char *last = strrchr(secret, ':');
-    const char *oid = NULL;
+    struct triple t = {.first = arena_strdup(a, text)};
+    t.second = t.first ? strchr(t.first, ':') : NULL;
+    if (!t.second)
+        return false;
+    *t.second++ = '\0';
+    char *last = strrchr(t.second, ':');
     if (last && guid_valid(last + 1)) {
         *last = '\0';
-        oid = last + 1;
+        t.oid = last + 1;
     }
-    if (!guid_valid(id) || !*secret)
-        return sb_fail(err, SB_EUSAGE, form);
-    *ret = (struct engine_client){
-        .id = text_tolower(id), .secret = secret, .oid = oid ? oid : object_id_for(id, a)};
-    return ret->oid ? SB_OK : sb_fail(err, SB_ENOMEM, "out of memory");
+    *ret = t;
+    return *t.first && *t.second;
+}
+
+/* ---- clients ---- */
+
+static struct engine_client *client_of(struct engine_client *list, size_t *n, const char *id)
+{
+    size_t at = 0;
+    while (at < *n && !text_ieq(list[at].id, id))
+        at++;
+    if (at == *n)
+        list[(*n)++] = (struct engine_client){.id = id};
+    return &list[at];
+}
+
+/* One more way in for a client; naming the well-known id keeps its object id. */
+static enum sb_err add_client(struct engine_client *list, size_t *n, const struct triple *t,
+                              const char *secret, struct sb_arena *a, struct sb_error *err)
+{
+    struct engine_client *c = client_of(list, n, text_tolower(t->first));
+    if (secret)
+        c->secret = secret;
+    if (t->oid)
+        c->oid = t->oid;
+    else if (!c->oid)
+        c->oid = object_id_for(c->id, a);
+    return c->oid ? SB_OK : sb_fail(err, SB_ENOMEM, "out of memory");
 }
 
 /* The well-known client, then the given ones; naming the well-known id replaces its secret. */
 static enum sb_err make_clients(struct config *c, struct sb_arena *a, struct sb_error *err)
 {
-    size_t n = 1;
-    struct engine_client *list = ARENA_ARRAY(a, struct engine_client, c->client_texts.n + 1);
-    if (!list)
+    enum sb_err rc = SB_OK;
+    struct triple t;
+    size_t n = 0, most = c->client_texts.n + c->cert_texts.n + 1;
+    struct engine_client *list = ARENA_ARRAY(a, struct engine_client, most);
+    struct config_cert *certs = ARENA_ARRAY(a, struct config_cert, c->cert_texts.n + 1);
+    if (!list || !certs)
         return sb_fail(err, SB_ENOMEM, "out of memory");
-    list[0] = (struct engine_client){ENGINE_CLIENT_ID, ENGINE_CLIENT_SECRET, ENGINE_CLIENT_OID};
+    list[n++] = (struct engine_client){ENGINE_CLIENT_ID, ENGINE_CLIENT_SECRET, ENGINE_CLIENT_OID};
     for (size_t i = 0; i < c->client_texts.n; i++) {
-        struct engine_client x;
-        enum sb_err rc = parse_client(c->client_texts.v[i], a, &x, err);
-        if (rc != SB_OK)
-            return rc;
-        size_t at = 0;
-        while (at < n && !text_ieq(list[at].id, x.id))
-            at++;
-        if (at == 0 && !strchr(strchr(c->client_texts.v[i], ':') + 1, ':'))
-            x.oid = ENGINE_CLIENT_OID;
-        list[at] = x;
-        n = SB_MAX(n, at + 1);
+        if (!split_triple(c->client_texts.v[i], a, &t) || !guid_valid(t.first))
+            return sb_fail(err, SB_EUSAGE,
+                           "--client: write it as ID:SECRET[:OBJECTID], both ids being GUIDs");
+        SB_TRY(add_client(list, &n, &t, t.second, a, err));
+    }
+    for (size_t i = 0; i < c->cert_texts.n; i++) {
+        if (!split_triple(c->cert_texts.v[i], a, &t) || !guid_valid(t.first))
+            return sb_fail(err, SB_EUSAGE,
+                           "--client-cert: write it as ID:FILE[:OBJECTID], both ids being GUIDs");
+        SB_TRY(add_client(list, &n, &t, NULL, a, err));
+        certs[i] = (struct config_cert){t.first, t.second};
     }
     c->clients = list;
     c->clients_n = n;
+    c->certs = certs;
+    c->certs_n = c->cert_texts.n;
+out:
+    return rc;
+}
+
+/* ---- users ---- */
+
+static bool upn_like(const char *s)
+{
+    const char *at = strchr(s, '@');
+    return at && at != s && at[1] && !strchr(at + 1, '@') && strlen(s) <= 113 && !strpbrk(s, " /\\\"'");
+}
+
+/* The well-known user, then the given ones; naming the well-known one replaces its password. */
+static enum sb_err make_users(struct config *c, struct sb_arena *a, struct sb_error *err)
+{
+    struct triple t;
+    size_t n = 0;
+    struct engine_user *list = ARENA_ARRAY(a, struct engine_user, c->user_texts.n + 1);
+    if (!list)
+        return sb_fail(err, SB_ENOMEM, "out of memory");
+    list[n++] = (struct engine_user){ENGINE_USER, ENGINE_USER_PASSWORD, ENGINE_USER_OID};
+    for (size_t i = 0; i < c->user_texts.n; i++) {
+        if (!split_triple(c->user_texts.v[i], a, &t) || !upn_like(t.first))
+            return sb_fail(err, SB_EUSAGE,
+                           "--user: write it as NAME@DOMAIN:PASSWORD[:OBJECTID], the object id being a GUID");
+        size_t at = 0;
+        while (at < n && !text_ieq(list[at].upn, t.first))
+            at++;
+        const char *before = at < n ? list[at].oid : NULL;
+        list[at] = (struct engine_user){t.first, t.second, t.oid ? t.oid : before};
+        n = SB_MAX(n, at + 1);
+    }
+    c->users = list;
+    c->users_n = n;
     return SB_OK;
 }
 
@@ -411,6 +477,7 @@ enum sb_err config_parse(int argc, char *const *argv, config_env *env, struct sb
     SB_TRY(check_lists(&c, err));
     SB_TRY(check_together(&c, err));
     SB_TRY(make_clients(&c, a, err));
+    SB_TRY(make_users(&c, a, err));
     SB_TRY(default_binds(&c, a, err));
     if (c.action == CONFIG_RUN)
         SB_TRY(default_dir(&c, env, a, err));
@@ -444,6 +511,9 @@ void config_help(struct sb_buf *b)
         "  client id        " ENGINE_CLIENT_ID "\n"
         "  client secret    " ENGINE_CLIENT_SECRET "\n"
         "  its object id    " ENGINE_CLIENT_OID "\n"
+        "  user             " ENGINE_USER "\n"
+        "  password         " ENGINE_USER_PASSWORD "\n"
+        "  object id        " ENGINE_USER_OID "\n"
         "\nExit status: 0 stopped as asked, 1 failed while running, 2 usage, 3 data directory unusable.\n"
         "When every listener accepts, one JSON line goes to standard output; logs go to standard error.\n");
 }

@@ -19,6 +19,11 @@ struct config_list {
     size_t n;
 };
 
+/* --client-cert: whose certificate is in which file. */
+struct config_cert {
+    const char *id, *file;
+};
+
 struct config {
     enum config_action action;
     struct config_list names; /* of --print-hosts */
@@ -36,6 +41,12 @@ struct config {
     struct config_list client_texts;
     const struct engine_client *clients; /* the well-known one first */
     size_t clients_n;
+    struct config_list cert_texts;
+    const struct config_cert *certs;
+    size_t certs_n;
+    struct config_list user_texts;
+    const struct engine_user *users; /* the well-known one first */
+    size_t users_n;
     const char *tls_cert, *tls_key;
     int log_level;  /* enum log_level */
     int log_format; /* 0 text, 1 json */

@@ -20,6 +20,7 @@
 
 #define ARENA_MAX  (16u << 20)
 #define PRINT_MAX  (1u << 20)
+#define CERT_MAX   (64u << 10)
 #define DRAIN_MS   30000
 #define ARENAS_MAX 4 /* of malloc: each costs memory, and the program has few busy threads */
 
@@ -126,9 +127,45 @@ out:
     return rc;
 }
 
+/* The files of --client-cert. */
+static enum sb_err read_certs(struct program *p, struct engine_client_cert **ret, struct sb_error *err)
+{
+    enum sb_err rc = SB_OK;
+    const struct config *c = &p->cfg;
+    struct sb_buf b;
+    buf_init(&b, CERT_MAX);
+    struct engine_client_cert *list = ARENA_ARRAY(p->arena, struct engine_client_cert, c->certs_n + 1);
+    if (!list)
+        return sb_fail(err, SB_ENOMEM, "out of memory");
+    for (size_t i = 0; i < c->certs_n; i++) {
+        bool found = false;
+        struct sb_error why = {0};
+        if (datadir_read(c->certs[i].file, &b, &found, &why) != SB_OK || !found) {
+            rc = sb_fail(err, SB_EUSAGE, "--client-cert: %s: %s", c->certs[i].file,
+                         found || why.detail[0] ? why.detail : "there is no such file");
+            goto out;
+        }
+        list[i] = (struct engine_client_cert){c->certs[i].id, c->certs[i].file,
+                                              arena_strndup(p->arena, buf_str(&b), b.n)};
+        if (!list[i].pem) {
+            rc = sb_fail(err, SB_ENOMEM, "out of memory");
+            goto out;
+        }
+        buf_clear(&b);
+    }
+    *ret = list;
+out:
+    buf_done(&b);
+    return rc;
+}
+
 static enum sb_err open_engine(struct program *p, struct sb_error *err)
 {
     const struct config *c = &p->cfg;
+    struct engine_client_cert *certs = NULL;
+    enum sb_err rc = read_certs(p, &certs, err);
+    if (rc != SB_OK)
+        return rc;
     const struct engine_config e = {
         .data_dir = c->in_memory ? NULL : datadir_path(p->dir),
         .poll_interval_ms = c->poll_interval * 1000,
@@ -139,6 +176,10 @@ static enum sb_err open_engine(struct program *p, struct sb_error *err)
         .subscriptions_n = c->subscriptions.n,
         .clients = c->clients,
         .clients_n = c->clients_n,
+        .certs = certs,
+        .certs_n = c->certs_n,
+        .users = c->users,
+        .users_n = c->users_n,
     };
     return engine_open(&e, on_broken, &p->engine, err);
 }

@@ -6,6 +6,7 @@
     X(KV_META_GET, "SELECT value FROM meta WHERE name=?1")                                                   \
     X(KV_META_PUT, "INSERT INTO meta(name,value) VALUES(?1,?2) ON CONFLICT(name) DO UPDATE SET value=?2")    \
     KV_STMTS_DIRECTORY(X)                                                                                    \
+    KV_STMTS_GRAPH(X)                                                                                        \
     KV_STMTS_VAULT(X)                                                                                        \
     KV_STMTS_EVENT(X)
 
@@ -45,6 +46,43 @@
     X(KV_ASSIGNMENT_DROP, "DELETE FROM role_assignment WHERE name=?1")                                       \
     X(KV_ASSIGNMENT_DROP_SCOPE, "DELETE FROM role_assignment WHERE scope=?1 "                                \
                                 "OR substr(scope,1,length(?1)+1)=?1||'/' COLLATE NOCASE")
+
+/* applications, service principals, users, credentials (st_graph.c) */
+#define KV_APP_COLUMNS        "oid,appid,name,body,public_client,created_ms FROM application"
+#define KV_SP_COLUMNS         "oid,appid,name,body,created_ms FROM service_principal JOIN principal USING(oid)"
+#define KV_USER_COLUMNS       "oid,upn,name,body,enabled,password,created_ms FROM dir_user"
+#define KV_CREDENTIAL_COLUMNS "id,owner,appid,certificate,name,hint,start_ms,end_ms,secret"
+#define KV_STMTS_GRAPH(X)                                                                                    \
+    X(KV_APP_PUT,                                                                                            \
+      "INSERT INTO application(oid,appid,name,body,public_client,created_ms) "                               \
+      "VALUES(?1,?2,?3,?4,?5,?6) ON CONFLICT(oid) DO UPDATE SET name=?3,body=?4,public_client=?5")           \
+    X(KV_APP_BY_OID, "SELECT " KV_APP_COLUMNS " WHERE oid=?1")                                               \
+    X(KV_APP_BY_APPID, "SELECT " KV_APP_COLUMNS " WHERE appid=?1")                                           \
+    X(KV_APP_LIST, "SELECT " KV_APP_COLUMNS " ORDER BY created_ms,oid")                                      \
+    X(KV_APP_DROP, "DELETE FROM application WHERE oid=?1")                                                   \
+    X(KV_APP_CLEAR, "DELETE FROM application")                                                               \
+    X(KV_SP_PUT, "INSERT INTO service_principal(oid,name,body,created_ms) VALUES(?1,?2,?3,?4) "              \
+                 "ON CONFLICT(oid) DO UPDATE SET name=?2,body=?3")                                           \
+    X(KV_SP_BY_OID, "SELECT " KV_SP_COLUMNS " WHERE oid=?1")                                                 \
+    X(KV_SP_BY_APPID, "SELECT " KV_SP_COLUMNS " WHERE appid=?1")                                             \
+    X(KV_SP_LIST, "SELECT " KV_SP_COLUMNS " ORDER BY created_ms,oid")                                        \
+    X(KV_USER_PUT, "INSERT INTO dir_user(oid,upn,name,body,enabled,password,created_ms) "                    \
+                   "VALUES(?1,?2,?3,?4,?5,?6,?7) "                                                           \
+                   "ON CONFLICT(oid) DO UPDATE SET upn=?2,name=?3,body=?4,enabled=?5,password=?6")           \
+    X(KV_USER_BY_OID, "SELECT " KV_USER_COLUMNS " WHERE oid=?1")                                             \
+    X(KV_USER_BY_UPN, "SELECT " KV_USER_COLUMNS " WHERE upn=?1")                                             \
+    X(KV_USER_LIST, "SELECT " KV_USER_COLUMNS " ORDER BY created_ms,oid")                                    \
+    X(KV_CREDENTIAL_ADD,                                                                                     \
+      "INSERT INTO credential(" KV_CREDENTIAL_COLUMNS ") VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9)")                \
+    X(KV_CREDENTIAL_DROP,                                                                                    \
+      "DELETE FROM credential WHERE owner=?1 AND certificate=?2 AND (?3 IS NULL OR id=?3)")                  \
+    X(KV_CREDENTIAL_BY_OWNER,                                                                                \
+      "SELECT " KV_CREDENTIAL_COLUMNS " FROM credential WHERE owner=?1 ORDER BY start_ms,id")                \
+    X(KV_CREDENTIAL_BY_APPID,                                                                                \
+      "SELECT " KV_CREDENTIAL_COLUMNS " FROM credential WHERE appid=?1 ORDER BY start_ms,id")                \
+    X(KV_CREDENTIAL_CLEAR, "DELETE FROM credential")                                                         \
+    X(KV_GRAPH_PRINCIPAL_CLEAR, "DELETE FROM principal WHERE oid IN (SELECT oid FROM service_principal "     \
+                                "UNION ALL SELECT oid FROM dir_user)")
 
 /* vaults, access policies, keys, key versions (st_vault.c, st_key.c) */
 #define KV_VAULT_COLUMNS                                                                                     \

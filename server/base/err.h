@@ -103,7 +103,10 @@
     X(SB_EUNKNOWNRESOURCE, "no such resource principal")                                                     \
     X(SB_EUNKNOWNTENANT, "no such tenant")                                                                   \
     X(SB_EUNSUPPORTEDGRANT, "grant type is not supported")                                                   \
-    X(SB_EINVALIDINSTANCE, "authority host is not known")
+    X(SB_EINVALIDINSTANCE, "authority host is not known")                                                    \
+    X(SB_EAUTHPENDING, "the user has not decided yet")                                                       \
+    X(SB_EAUTHDECLINED, "the user declined")                                                                 \
+    X(SB_ECODEEXPIRED, "device code has expired")
 
 enum sb_err {
 #define X(name, text) name,

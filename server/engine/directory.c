@@ -6,11 +6,13 @@
 #include "server/base/text.h"
 #include "server/engine/directory_private.h"
 #include "server/engine/rbac.h"
+#include "storage/st_graph.h"
 
 #define KEY_BITS       2048
 #define KEY_NAME       "token-signing-key" /* in the database's meta table, and what the seal is bound to */
 #define KEY_SEALED_MAX 8192
 #define ARENA_BYTES    ((size_t)64 << 10)
+#define CONFIG_BYTES   ((size_t)16 << 20)
 
 /* ---- the signing key ---- */
 
@@ -77,13 +79,12 @@ out:
 
 /* ---- applications ---- */
 
-/* An object id for an application that was configured without one: the same at each start. */
-static void derive_oid(const char *client_id, char oid[40])
+void directory_derive_oid(const char *kind, const char *text, char oid[40])
 {
     uint8_t digest[32];
     struct sb_buf b;
-    buf_init(&b, 256);
-    buf_addf(&b, "object id of application %s", client_id);
+    buf_init(&b, 512);
+    buf_addf(&b, "object id of %s %s", kind, text);
     digest_sha256(b.p, b.n, digest);
     buf_done(&b);
     digest[6] =
@@ -94,7 +95,7 @@ static void derive_oid(const char *client_id, char oid[40])
 
 static enum sb_err load_clients(const struct engine *e, struct directory *d, struct sb_error *err)
 {
-    d->clients = calloc(e->cfg.clients_n + 1, sizeof *d->clients);
+    d->clients = ARENA_ARRAY(d->arena, struct directory_client, e->cfg.clients_n + 1);
     if (d->clients == NULL)
         return sb_fail(err, SB_ENOMEM, "out of memory");
     for (size_t i = 0; i < e->cfg.clients_n; i++) {
@@ -106,7 +107,8 @@ static enum sb_err load_clients(const struct engine *e, struct directory *d, str
             return sb_fail(err, SB_EUSAGE, "The ids of a client have at most %zu characters.",
                            sizeof to->id - 1);
         if (!named)
-            derive_oid(to->id, to->oid);
+            directory_derive_oid("application", to->id, to->oid);
+        directory_derive_oid("application object", to->id, to->app_oid);
         text_tolower(to->oid);
         to->secret = from->secret;
     }
@@ -114,13 +116,113 @@ static enum sb_err load_clients(const struct engine *e, struct directory *d, str
     return SB_OK;
 }
 
-bool directory_is_client(const struct engine *e, const char *oid)
+static enum sb_err load_certs(const struct engine *e, struct directory *d, struct sb_error *err)
 {
-    for (size_t i = 0; i < e->directory->clients_n; i++) {
-        if (text_ieq(e->directory->clients[i].oid, oid))
+    d->certs = ARENA_ARRAY(d->arena, struct directory_cert, e->cfg.certs_n + 1);
+    if (d->certs == NULL)
+        return sb_fail(err, SB_ENOMEM, "out of memory");
+    for (size_t i = 0; i < e->cfg.certs_n; i++) {
+        const struct engine_client_cert *from = &e->cfg.certs[i];
+        struct directory_cert *to = &d->certs[i];
+        struct sb_error why = {0};
+        to->client = directory_client(e, from->id);
+        if (to->client == NULL ||
+            clientcert_read(from->pem, strlen(from->pem), d->arena, &to->cert, &why) != SB_OK)
+            return sb_fail(err, SB_EUSAGE, "%s: %s", from->file, why.detail);
+        d->certs_n = i + 1;
+    }
+    return SB_OK;
+}
+
+/* ---- users of the configuration ---- */
+
+static enum sb_err load_users(const struct engine *e, struct directory *d, struct sb_error *err)
+{
+    enum sb_err rc = SB_OK;
+    d->users = ARENA_ARRAY(d->arena, struct directory_user, e->cfg.users_n + 1);
+    if (d->users == NULL)
+        return sb_fail(err, SB_ENOMEM, "out of memory");
+    for (size_t i = 0; i < e->cfg.users_n; i++) {
+        const struct engine_user *from = &e->cfg.users[i];
+        struct directory_user *to = &d->users[i];
+        to->upn = from->upn;
+        if (from->oid == NULL)
+            directory_derive_oid("user", from->upn, to->oid);
+        else if (!text_copy(to->oid, sizeof to->oid, from->oid))
+            return sb_fail(err, SB_EUSAGE, "The object id of a user has %zu characters.", sizeof to->oid - 1);
+        text_tolower(to->oid);
+        /* A salt that stays: what a user granted outlives a restart with the same password. */
+        memcpy(to->password, to->oid, SECRET_LEN - 32);
+        SB_TRY(directory_secret_digest(e, from->password, to->password, err));
+        d->users_n = i + 1;
+    }
+out:
+    return rc;
+}
+
+/* ---- secrets ---- */
+
+enum sb_err directory_secret_digest(const struct engine *e, const char *secret, uint8_t ret[SECRET_LEN],
+                                    struct sb_error *err)
+{
+    struct sb_buf b;
+    buf_init(&b, 8192);
+    buf_add(&b, ret, SECRET_LEN - 32);
+    buf_adds(&b, secret);
+    enum sb_err rc = buf_failed(&b) ? sb_fail(err, SB_EBADREQUEST, "The password is too long.")
+                                    : cmem_key_hmac(e->directory->secrets, b.p, b.n, ret + SECRET_LEN - 32);
+    buf_done(&b);
+    if (rc != SB_OK && rc != SB_EBADREQUEST)
+        (void)sb_fail(err, rc, "%s", sb_err_text(rc));
+    return rc;
+}
+
+enum sb_err directory_secret_make(const struct engine *e, const char *secret, uint8_t ret[SECRET_LEN],
+                                  struct sb_error *err)
+{
+    rng_bytes(ret, SECRET_LEN - 32);
+    return directory_secret_digest(e, secret, ret, err);
+}
+
+bool directory_secret_is(const struct engine *e, struct sb_blob stored, const char *secret)
+{
+    uint8_t mine[SECRET_LEN];
+    if (stored.n != SECRET_LEN)
+        return false;
+    memcpy(mine, stored.p, SECRET_LEN - 32);
+    return directory_secret_digest(e, secret, mine, NULL) == SB_OK && cmem_equal(mine, stored.p, SECRET_LEN);
+}
+
+/* ---- who is configured ---- */
+
+bool directory_configured_principal(const struct engine *e, const char *oid, struct principal *ret)
+{
+    const struct directory *d = e->directory;
+    for (size_t i = 0; i < d->clients_n; i++) {
+        if (text_ieq(d->clients[i].oid, oid)) {
+            *ret = directory_client_principal(&d->clients[i]);
             return true;
+        }
+    }
+    for (size_t i = 0; i < d->users_n; i++) {
+        if (text_ieq(d->users[i].oid, oid)) {
+            *ret = (struct principal){.kind = PRINCIPAL_USER, .tid = ENGINE_TENANT};
+            memcpy(ret->oid, d->users[i].oid, sizeof ret->oid);
+            return true;
+        }
     }
     return false;
+}
+
+bool directory_is_configured(const struct engine *e, const char *oid)
+{
+    struct principal p;
+    return directory_configured_principal(e, oid, &p);
+}
+
+const char *directory_client_name(const struct directory_client *c, struct sb_arena *a)
+{
+    return text_ieq(c->id, ENGINE_CLIENT_ID) ? "emulator" : arena_printf(a, "app-%.8s", c->id);
 }
 
 const struct directory_client *directory_client(const struct engine *e, const char *client_id)
@@ -149,9 +251,16 @@ enum sb_err directory_open(struct engine *e, struct sb_error *err)
     if (d == NULL)
         return sb_fail(err, SB_ENOMEM, "out of memory");
     e->directory = d;
+    d->arena = arena_new(CONFIG_BYTES);
+    if (d->arena == NULL)
+        return sb_fail(err, SB_ENOMEM, "out of memory");
+    SB_TRY(cmem_key_derive(e->platform, "directory secrets", NULL, 0, &d->secrets, err));
     SB_TRY(load_clients(e, d, err));
+    SB_TRY(load_certs(e, d, err));
+    SB_TRY(load_users(e, d, err));
     SB_TRY(token_cache_new(&d->cache, err));
-    rc = load_key(e, d, err);
+    SB_TRY(load_key(e, d, err));
+    rc = directory_grant_open(e, err);
 out:
     return rc;
 }
@@ -161,11 +270,35 @@ void directory_close(struct engine *e)
     struct directory *d = e->directory;
     if (d == NULL)
         return;
+    directory_grant_close(e);
     token_cache_free(d->cache);
     pkey_unref(d->key);
-    free(d->clients);
+    for (size_t i = 0; i < d->certs_n; i++)
+        pkey_unref(d->certs[i].cert.key);
+    cmem_key_free(d->secrets);
+    arena_free(d->arena);
     free(d);
     e->directory = NULL;
+}
+
+static enum sb_err reset_run(struct tx *tx, void *arg, struct sb_error *err)
+{
+    SB_UNUSED(arg);
+    return st_graph_clear(tx, err);
+}
+
+static void publish_reset(void *arg)
+{
+    rbac_changed(arg);
+}
+
+enum sb_err directory_reset(struct engine *e, struct sb_error *err)
+{
+    enum sb_err rc;
+    SB_TRY(store_call_publish(e->kv, reset_run, publish_reset, e, err));
+    rc = directory_grant_reset(e, err);
+out:
+    return rc;
 }
 
 /* ---- principals ---- */
@@ -216,12 +349,9 @@ out:
 enum sb_err directory_principal(struct engine *e, const char *oid, bool *ret_found, struct principal *ret,
                                 struct sb_error *err)
 {
-    for (size_t i = 0; i < e->directory->clients_n; i++) {
-        if (text_ieq(e->directory->clients[i].oid, oid)) {
-            *ret = directory_client_principal(&e->directory->clients[i]);
-            *ret_found = true;
-            return SB_OK;
-        }
+    if (directory_configured_principal(e, oid, ret)) {
+        *ret_found = true;
+        return SB_OK;
     }
     return lookup(e, ST_PRINCIPAL_OID, oid, ret_found, ret, err);
 }
@@ -235,17 +365,16 @@ enum sb_err directory_find(struct engine *e, const char *appid_or_resource_id, b
         *ret_found = true;
         return SB_OK;
     }
-    bool path = appid_or_resource_id[0] == '/';
-    return lookup(e, path ? ST_PRINCIPAL_RESOURCE : ST_PRINCIPAL_APPID, appid_or_resource_id, ret_found, ret,
-                  err);
-}
-
-const struct engine_client *directory_clients(const struct engine *e, size_t i, struct principal *ret)
-{
-    if (i >= e->directory->clients_n)
-        return NULL;
-    *ret = directory_client_principal(&e->directory->clients[i]);
-    return &e->cfg.clients[i];
+    enum sb_err rc;
+    bool path = appid_or_resource_id[0] == '/', found = false;
+    struct principal p;
+    SB_TRY(
+        lookup(e, path ? ST_PRINCIPAL_RESOURCE : ST_PRINCIPAL_APPID, appid_or_resource_id, &found, &p, err));
+    *ret_found = found && p.kind != PRINCIPAL_USER; /* a user's row has its object id there */
+    if (*ret_found)
+        *ret = p;
+out:
+    return rc;
 }
 
 /* ---- system-assigned identities ---- */

@@ -22,11 +22,10 @@ struct principal {
 SB_MUST enum sb_err directory_open(struct engine *e,
                                    struct sb_error *err); /* loads or makes the signing key */
 void directory_close(struct engine *e);
+/* Registered applications and users, codes and refresh tokens end; what the configuration says stays. */
+SB_MUST enum sb_err directory_reset(struct engine *e, struct sb_error *err);
 
 /* ---- tokens ---- */
-/* Checks an application's secret in constant time. SB_EUNKNOWNCLIENT, SB_EINVALIDCLIENT. */
-SB_MUST enum sb_err directory_sign_in(struct engine *e, const char *client_id, const char *secret,
-                                      struct principal *ret, struct sb_error *err);
 /* A signed RS256 JWT for audience aud (v2: iss "https://{login_host}/{tid}/v2.0", else the sts issuer). */
 SB_MUST enum sb_err directory_issue(struct engine *e, const struct principal *who, const char *aud, bool v2,
                                     const char *login_host, int64_t lifetime_s, struct sb_arena *a,
@@ -54,8 +53,8 @@ SB_MUST enum sb_err directory_principal(struct engine *e, const char *oid, bool 
 /* By client (application) id or by managed identity resource id; for /metadata/identity and Graph. */
 SB_MUST enum sb_err directory_find(struct engine *e, const char *appid_or_resource_id, bool *ret_found,
                                    struct principal *ret, struct sb_error *err);
-/* The i-th configured application and its principal; NULL behind the last. */
-const struct engine_client *directory_clients(const struct engine *e, size_t i, struct principal *ret);
+/* Is this the object id of a principal of the configuration? */
+bool directory_is_configured(const struct engine *e, const char *oid);
 /* A new system-assigned identity for an ARM resource / its end. Both are durable when they return. */
 SB_MUST enum sb_err directory_system_identity_create(struct engine *e, const char *resource_id,
                                                      struct principal *ret, struct sb_error *err);

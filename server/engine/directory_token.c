@@ -87,30 +87,6 @@ static void cache_put(struct token_cache *c, const struct cached *x)
     pthread_mutex_unlock(&c->lock);
 }
 
-/* ---- signing in ---- */
-
-enum sb_err directory_sign_in(struct engine *e, const char *client_id, const char *secret,
-                              struct principal *ret, struct sb_error *err)
-{
-    const struct directory_client *c = directory_client(e, client_id);
-    if (c == NULL)
-        return sb_fail(
-            err, SB_EUNKNOWNCLIENT,
-            "Application with identifier '%.80s' was not found in the directory '%s'. This can happen if the "
-            "application has not been installed by the administrator of the tenant or consented to by any "
-            "user "
-            "in the tenant. You may have sent your authentication request to the wrong tenant.",
-            client_id, ENGINE_TENANT);
-    if (!cmem_equal_str(c->secret, secret))
-        return sb_fail(err, SB_EINVALIDCLIENT,
-                       "Invalid client secret provided. Ensure the secret being sent in the request is the "
-                       "client secret "
-                       "value, not the client secret ID, for a secret added to app '%s'.",
-                       c->id);
-    *ret = directory_client_principal(c);
-    return SB_OK;
-}
-
 /* ---- issuing ---- */
 
 /* The opaque claims aio and uti: random, of the usual look. */
@@ -147,6 +123,44 @@ enum sb_err directory_issue(struct engine *e, const struct principal *who, const
     if (c.iss == NULL || c.aio == NULL || c.uti == NULL)
         return sb_fail(err, SB_ENOMEM, "out of memory");
     if (strlen(aud) >= AUD_MAX)
+        return sb_fail(err, SB_EUNKNOWNRESOURCE, "The name of the resource is too long.");
+    return jwt_sign(e->directory->key, e->directory->kid, &c, a, ret, err);
+}
+
+enum sb_err directory_user_issue(struct engine *e, const struct user_token *t, struct sb_arena *a, char **ret,
+                                 struct sb_error *err)
+{
+    int64_t now = engine_token_now(e) / 1000;
+    const char *sts = "https://sts.windows.net/" ENGINE_TENANT "/";
+    const struct dir_user *u = t->user;
+    bool access = !t->id, v2 = t->id && !t->v1;
+    struct jwt_claims c = {
+        .aud = t->id ? t->client_id : t->aud,
+        .iss = v2 ? t->issuer : sts,
+        .iat = now - BACKDATE_S,
+        .nbf = now - BACKDATE_S,
+        .exp = now + t->lifetime_s,
+        .acr = access ? "1" : NULL,
+        .aio = access ? opaque(a, 27) : NULL,
+        .amr = v2 ? NULL : "pwd",
+        .appid = access ? t->client_id : NULL,
+        .appidacr = t->proven ? "1" : "0",
+        .idtyp = access ? "user" : NULL,
+        .name = u->name,
+        .nonce = t->nonce,
+        .oid = u->oid,
+        .preferred_username = v2 ? u->upn : NULL,
+        .scp = access ? t->scp : NULL,
+        .sub = u->oid,
+        .tid = ENGINE_TENANT,
+        .unique_name = v2 ? NULL : u->upn,
+        .upn = v2 ? NULL : u->upn,
+        .uti = opaque(a, 16),
+        .ver = v2 ? "2.0" : "1.0",
+    };
+    if (arena_failed(a))
+        return sb_fail(err, SB_ENOMEM, "out of memory");
+    if (strlen(c.aud) >= AUD_MAX)
         return sb_fail(err, SB_EUNKNOWNRESOURCE, "The name of the resource is too long.");
     return jwt_sign(e->directory->key, e->directory->kid, &c, a, ret, err);
 }
@@ -206,8 +220,7 @@ static enum sb_err check_audience(const char *aud, const char *const *audiences,
                    n > 0 ? audiences[0] : "(none)", aud);
 }
 
-/* https://sts.windows.net/{tenant}/, or https://{login name}[:port]/{tenant}/v2.0 */
-static bool issuer_ok(const char *iss)
+bool directory_login_url(const char *url, const char **ret_rest)
 {
     static const char *const hosts[] = {"login.microsoftonline.com",
                                         "login.windows.net",
@@ -216,21 +229,29 @@ static bool issuer_ok(const char *iss)
                                         "management.localhost",
                                         "127.0.0.1",
                                         "[::1]"};
-    if (strcmp(iss, "https://sts.windows.net/" ENGINE_TENANT "/") == 0)
-        return true;
-    if (!text_starts(iss, "https://"))
+    if (!text_starts(url, "https://"))
         return false;
-    const char *host = iss + strlen("https://");
+    const char *host = url + strlen("https://");
     for (size_t i = 0; i < SB_ARRAY_LEN(hosts); i++) {
         if (!text_istarts(host, hosts[i]))
             continue;
         const char *rest = host + strlen(hosts[i]);
         if (*rest == ':')
             rest += 1 + strspn(rest + 1, "0123456789");
-        if (strcmp(rest, "/" ENGINE_TENANT "/v2.0") == 0)
+        if (*rest == '/' || *rest == '\0') {
+            *ret_rest = rest;
             return true;
+        }
     }
     return false;
+}
+
+/* https://sts.windows.net/{tenant}/, or https://{login name}[:port]/{tenant}/v2.0 */
+static bool issuer_ok(const char *iss)
+{
+    const char *rest;
+    return strcmp(iss, "https://sts.windows.net/" ENGINE_TENANT "/") == 0 ||
+           (directory_login_url(iss, &rest) && strcmp(rest, "/" ENGINE_TENANT "/v2.0") == 0);
 }
 
 /* "8/21/2018 3:22:00 PM", as ARM writes times in this one error. */

@@ -279,6 +279,7 @@ enum sb_err engine_reset(struct engine *e, struct sb_error *err)
     /* What soft delete keeps falls due at once, purge protection or not. */
     SB_TRY(vault_run_due(e, TIMELINE_NEVER - 1, err));
     SB_TRY(store_call_publish(e->kv, drop_assignments, assignments_dropped, e, err));
+    SB_TRY(directory_reset(e, err));
     SB_TRY(faults_clear(e, NULL, err));
     SB_TRY(events_reset(e, err));
     SB_TRY(store_scrub(e->sb, err));

@@ -29,10 +29,24 @@
 #define ENGINE_CLIENT_ID     "22222222-2222-2222-2222-222222222222"
 #define ENGINE_CLIENT_SECRET "emulator-secret"
 #define ENGINE_CLIENT_OID    "33333333-3333-3333-3333-333333333333"
+#define ENGINE_DOMAIN        "sealedbus.onmicrosoft.com"
+#define ENGINE_USER          "user@" ENGINE_DOMAIN
+#define ENGINE_USER_PASSWORD "emulator-password"
+#define ENGINE_USER_OID      "55555555-5555-5555-5555-555555555555"
 
 struct engine_client {
     const char *id;
-    const char *secret;
+    const char *secret; /* NULL: signs in with a certificate only */
+    const char *oid;
+};
+struct engine_client_cert {
+    const char *id;   /* of one of the clients */
+    const char *file; /* for messages */
+    const char *pem;
+};
+struct engine_user {
+    const char *upn;
+    const char *password;
     const char *oid;
 };
 
@@ -46,6 +60,10 @@ struct engine_config {
     size_t subscriptions_n;
     const struct engine_client *clients; /* the well-known one included by config.c */
     size_t clients_n;
+    const struct engine_client_cert *certs;
+    size_t certs_n;
+    const struct engine_user *users; /* the well-known one included by config.c */
+    size_t users_n;
 };
 
 struct directory;

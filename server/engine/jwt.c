@@ -176,14 +176,22 @@ static bool pass_number(struct reader *r, bool *ret_whole)
     return true;
 }
 
-static bool read_whole(struct reader *r, int64_t *ret)
+static bool read_whole(struct reader *r, bool cut, int64_t *ret)
 {
     char text[24];
     bool whole;
     skip_blanks(r);
     const char *from = r->p;
-    return pass_number(r, &whole) && whole && text_copyn(text, sizeof text, from, (size_t)(r->p - from)) &&
-           text_to_i64(text, -NUMBER_MAX, NUMBER_MAX, ret);
+    if (!pass_number(r, &whole))
+        return false;
+    size_t n = (size_t)(r->p - from);
+    if (!whole) {
+        const char *dot = cut ? memchr(from, '.', n) : NULL;
+        if (dot == NULL || memchr(from, 'e', n) != NULL || memchr(from, 'E', n) != NULL)
+            return false;
+        n = (size_t)(dot - from);
+    }
+    return text_copyn(text, sizeof text, from, n) && text_to_i64(text, -NUMBER_MAX, NUMBER_MAX, ret);
 }
 
 static bool pass_word(struct reader *r, const char *word)
@@ -250,7 +258,7 @@ static bool read_member(struct reader *r, const char *name, const struct jwt_mem
         if (strcmp(want[i].name, name) != 0)
             continue;
         if (want[i].number != NULL)
-            return read_whole(r, want[i].number);
+            return read_whole(r, want[i].cut, want[i].number);
         const char *s = read_string(r);
         if (s != NULL)
             *want[i].text = s;
@@ -308,14 +316,27 @@ static enum sb_err bad(struct sb_error *err)
     return sb_fail(err, SB_EBADTOKEN, "The access token is invalid.");
 }
 
-enum sb_err jwt_parse(const char *token, struct sb_arena *a, struct jwt *ret, struct sb_error *err)
+/* The algorithms that each kind of token may have; PKEY_ALG_NONE ends the list. */
+static const enum pkey_alg own_algs[] = {PKEY_RS256, PKEY_ALG_NONE};
+static const enum pkey_alg assertion_algs[] = {PKEY_RS256, PKEY_PS256, PKEY_ALG_NONE};
+
+static enum pkey_alg find_alg(const enum pkey_alg *algs, const char *name)
+{
+    for (; name != NULL && *algs != PKEY_ALG_NONE; algs++) {
+        if (strcmp(pkey_alg_name(*algs), name) == 0)
+            return *algs;
+    }
+    return PKEY_ALG_NONE;
+}
+
+static enum sb_err parse(const char *token, const enum pkey_alg *algs, struct sb_arena *a, struct jwt *ret,
+                         struct sb_error *err)
 {
     enum sb_err rc;
-    const char *alg = NULL, *typ = NULL, *kid = NULL, *crit = NULL;
-    const struct jwt_member header[] = {{.name = "alg", .text = &alg},
-                                        {.name = "typ", .text = &typ},
-                                        {.name = "kid", .text = &kid},
-                                        {.name = "crit", .text = &crit}};
+    const char *alg = NULL, *typ = NULL, *kid = NULL, *crit = NULL, *x5t = NULL, *x5t256 = NULL;
+    const struct jwt_member header[] = {{.name = "alg", .text = &alg}, {.name = "typ", .text = &typ},
+                                        {.name = "kid", .text = &kid}, {.name = "crit", .text = &crit},
+                                        {.name = "x5t", .text = &x5t}, {.name = "x5t#S256", .text = &x5t256}};
     size_t n = strnlen(token, JWT_MAX + 1);
     const char *dot = n > JWT_MAX ? NULL : strchr(token, '.');
     const char *dot2 = dot == NULL ? NULL : strchr(dot + 1, '.');
@@ -328,11 +349,14 @@ enum sb_err jwt_parse(const char *token, struct sb_arena *a, struct jwt *ret, st
     if (head == NULL || body == NULL || sig == NULL)
         return bad(err);
     SB_TRY(jwt_object((const char *)head, head_n, header, SB_ARRAY_LEN(header), a, err));
-    if (alg == NULL || strcmp(alg, "RS256") != 0 || kid == NULL || crit != NULL ||
-        (typ != NULL && !text_ieq(typ, "JWT")))
+    enum pkey_alg found = find_alg(algs, alg);
+    if (found == PKEY_ALG_NONE || crit != NULL || (typ != NULL && !text_ieq(typ, "JWT")))
         return bad(err);
     *ret = (struct jwt){
+        .alg = found,
         .kid = kid,
+        .x5t = x5t,
+        .x5t256 = x5t256,
         .signed_part = {(const uint8_t *)token, (size_t)(dot2 - token)},
         .payload = {body, body_n},
         .signature = {sig, sig_n},
@@ -341,13 +365,30 @@ out:
     return rc;
 }
 
+enum sb_err jwt_parse(const char *token, struct sb_arena *a, struct jwt *ret, struct sb_error *err)
+{
+    enum sb_err rc;
+    struct jwt t;
+    SB_TRY(parse(token, own_algs, a, &t, err));
+    if (t.kid == NULL)
+        return bad(err);
+    *ret = t;
+out:
+    return rc;
+}
+
+enum sb_err jwt_parse_assertion(const char *token, struct sb_arena *a, struct jwt *ret, struct sb_error *err)
+{
+    return parse(token, assertion_algs, a, ret, err);
+}
+
 enum sb_err jwt_verify(const struct jwt *t, const struct pkey *key, struct sb_error *err)
 {
     enum sb_err rc;
     uint8_t digest[32];
     bool good = false;
     digest_sha256(t->signed_part.p, t->signed_part.n, digest);
-    SB_TRY(pkey_verify(key, PKEY_RS256, digest, sizeof digest, t->signature.p, t->signature.n, &good, err));
+    SB_TRY(pkey_verify(key, t->alg, digest, sizeof digest, t->signature.p, t->signature.n, &good, err));
     if (!good)
         rc = bad(err);
 out:
@@ -417,14 +458,27 @@ static void add_claims(struct sb_buf *b, const struct jwt_claims *c)
     add_number(b, "iat", c->iat);
     add_number(b, "nbf", c->nbf);
     add_number(b, "exp", c->exp);
+    add_text(b, "acr", c->acr);
     add_text(b, "aio", c->aio);
+    if (c->amr != NULL)
+        buf_addf(b, ",\"amr\":[\"%s\"]", c->amr);
     add_text(b, v2 ? "azp" : "appid", c->appid);
-    add_text(b, v2 ? "azpacr" : "appidacr", c->mirid != NULL ? "2" : "1");
+    if (c->appid != NULL) /* an ID token has neither */
+        add_text(b, v2 ? "azpacr" : "appidacr",
+                 c->appidacr != NULL ? c->appidacr
+                 : c->mirid != NULL  ? "2"
+                                     : "1");
     add_text(b, "idp", c->idp);
     add_text(b, "idtyp", c->idtyp);
+    add_text(b, "name", c->name);
+    add_text(b, "nonce", c->nonce);
     add_text(b, "oid", c->oid);
+    add_text(b, "preferred_username", c->preferred_username);
+    add_text(b, "scp", c->scp);
     add_text(b, "sub", c->sub);
     add_text(b, "tid", c->tid);
+    add_text(b, "unique_name", c->unique_name);
+    add_text(b, "upn", c->upn);
     add_text(b, "uti", c->uti);
     add_text(b, "ver", c->ver);
     add_text(b, "xms_mirid", c->mirid);

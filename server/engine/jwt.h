@@ -19,7 +19,9 @@
 #define JWT_DEPTH   16
 
 struct jwt {
-    const char *kid;            /* from the header; the algorithm is RS256 */
+    enum pkey_alg alg;          /* RS256; of an assertion also PS256 */
+    const char *kid;            /* NULL: absent (assertions only) */
+    const char *x5t, *x5t256;   /* thumbprints as base64url; assertions only, NULL: absent */
     struct sb_blob signed_part; /* borrowed from the token: header.payload */
     struct sb_blob payload;     /* decoded, unchecked */
     struct sb_blob signature;
@@ -31,8 +33,11 @@ struct jwt_claims {
     const char *ver;             /* "1.0" or "2.0" */
     const char *idtyp;           /* "app" or "user"; NULL: absent */
     const char *mirid;           /* xms_mirid of a managed identity; NULL: absent */
-    const char *idp, *uti, *aio; /* written, not read */
-    int64_t iat, nbf, exp;       /* unix seconds */
+    const char *idp, *uti, *aio; /* written, not read; so is all below but the times */
+    const char *acr, *appidacr;  /* appidacr NULL: what follows from mirid */
+    const char *amr;             /* the one method of the list; NULL: no list */
+    const char *name, *nonce, *preferred_username, *scp, *unique_name, *upn;
+    int64_t iat, nbf, exp; /* unix seconds */
 };
 
 /* One member to be read from an object: exactly one of text and number is set. Absent members leave their
@@ -41,6 +46,7 @@ struct jwt_member {
     const char *name;
     const char **text;
     int64_t *number; /* whole, within ±2^53 */
+    bool cut;        /* a fraction is allowed, and cut off (MSAL writes times so) */
 };
 /* Reads one JSON object of n bytes; values are copied into the arena. SB_EBADTOKEN when it is malformed or a
  * wanted member has another type. */
@@ -50,6 +56,11 @@ SB_MUST enum sb_err jwt_object(const char *p, size_t n, const struct jwt_member 
 /* Takes a token apart: exactly three parts, strict base64url, typ absent or JWT, alg RS256, no "crit".
  * SB_EBADTOKEN. */
 SB_MUST enum sb_err jwt_parse(const char *token, struct sb_arena *a, struct jwt *ret, struct sb_error *err);
+/* The same for what an application signs to prove who it is (private_key_jwt): RS256 or PS256, kid may be
+ * absent, x5t and x5t#S256 name the certificate. Whatever else the header offers (x5c, jwk, jku, x5u) is not
+ * looked at. */
+SB_MUST enum sb_err jwt_parse_assertion(const char *token, struct sb_arena *a, struct jwt *ret,
+                                        struct sb_error *err);
 /* Is this the signature of `key` (RSA)? SB_EBADTOKEN if not. */
 SB_MUST enum sb_err jwt_verify(const struct jwt *t, const struct pkey *key, struct sb_error *err);
 /* The claims of a verified token; aud, iss, oid, appid, tid, nbf and exp must be there. SB_EBADTOKEN. */

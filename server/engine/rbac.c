@@ -228,7 +228,7 @@ bool rbac_may(struct engine *e, const struct principal *who, const char *action,
     bool may = false;
     if (!lowered_oid(who, oid))
         return false;
-    if (!data_action && text_istarts(scope, "/subscriptions/") && directory_is_client(e, oid))
+    if (!data_action && text_istarts(scope, "/subscriptions/") && directory_is_configured(e, oid))
         return true;
     if (!refresh(e))
         return false;
@@ -247,7 +247,7 @@ bool rbac_sees(struct engine *e, const struct principal *who, const char *scope)
     bool sees = false;
     if (!lowered_oid(who, oid))
         return false;
-    if (directory_is_client(e, oid))
+    if (directory_is_configured(e, oid))
         return true;
     if (!refresh(e))
         return false;
@@ -329,16 +329,22 @@ static void publish_change(void *arg)
 static enum sb_err check_principal(struct tx *tx, struct assign *x, struct sb_error *err)
 {
     enum sb_err rc;
-    bool found = directory_is_client(x->e, x->row.principal_id);
-    struct st_principal p;
-    if (!found)
-        SB_TRY(st_principal_get(tx, ST_PRINCIPAL_OID, x->row.principal_id, x->arena, &found, &p, err));
+    bool found = false;
+    struct principal p;
+    struct st_principal stored;
+    if (directory_configured_principal(x->e, x->row.principal_id, &p)) {
+        found = true;
+    } else {
+        SB_TRY(st_principal_get(tx, ST_PRINCIPAL_OID, x->row.principal_id, x->arena, &found, &stored, err));
+        p.kind = found ? (enum principal_kind)stored.kind : PRINCIPAL_APP;
+    }
     rc = SB_OK;
-    if (found && x->row.principal_type != NULL && !text_ieq(x->row.principal_type, "ServicePrincipal")) {
+    const char *type = p.kind == PRINCIPAL_USER ? "User" : "ServicePrincipal";
+    if (found && x->row.principal_type != NULL && !text_ieq(x->row.principal_type, type)) {
         rc = sb_fail(err, SB_EBADREQUEST,
-                     "The PrincipalId '%s' has type 'ServicePrincipal' , which is different from specified "
+                     "The PrincipalId '%s' has type '%s' , which is different from specified "
                      "PrinciaplType '%s'.",
-                     x->row.principal_id, x->row.principal_type);
+                     x->row.principal_id, type, x->row.principal_type);
     } else if (!found && x->row.principal_type == NULL) {
         uint8_t raw[16] = {0};
         char hex[33];
@@ -354,7 +360,7 @@ static enum sb_err check_principal(struct tx *tx, struct assign *x, struct sb_er
                      "ServicePrincipal, User, or Group.  See https://aka.ms/docs-principaltype",
                      hex, ENGINE_TENANT);
     } else if (x->row.principal_type == NULL) {
-        x->row.principal_type = "ServicePrincipal";
+        x->row.principal_type = type;
     }
 out:
     return rc;

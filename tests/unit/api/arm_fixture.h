@@ -5,6 +5,7 @@
 
 #include <string.h>
 #include "api/request.h"
+#include "server/engine/directory_user.h"
 #include "server/base/log.h"
 #include "server/base/text.h"
 #include "tests/unit/unit.h"
@@ -118,7 +119,10 @@ static inline void fixture_open(const char *const *subscriptions, size_t n)
 {
     static const struct engine_client clients[] = {
         {ENGINE_CLIENT_ID, ENGINE_CLIENT_SECRET, ENGINE_CLIENT_OID}};
+    static const struct engine_user users[] = {{ENGINE_USER, ENGINE_USER_PASSWORD, ENGINE_USER_OID}};
     const struct engine_config cfg = {
+        .users = users,
+        .users_n = 1,
         .poll_interval_ms = 300000,
         .clock_manual = true,
         .start_ms = INT64_C(1700000000000),

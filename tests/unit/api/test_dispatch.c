@@ -9,6 +9,7 @@
 #include "api/request.h"
 #include "server/base/log.h"
 #include "server/base/text.h"
+#include "server/engine/directory_app.h"
 #include "tests/unit/unit.h"
 
 #define T0     INT64_C(1767225600000) /* 2026-01-01T00:00:00Z */

@@ -4,6 +4,11 @@
 
 #define TOKEN "/" ENGINE_TENANT "/oauth2/v2.0/token"
 
+#define AZ "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
+#define PASSWORD                                                                                             \
+    "grant_type=password&client_id=" AZ "&username=" ENGINE_USER "&password=" ENGINE_USER_PASSWORD
+#define JWT_BEARER "&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer"
+
 static void setup(void)
 {
     fixture_open(NULL, 0);
@@ -64,14 +69,35 @@ static const struct {
     {"", 400, "invalid_request", 900144},
     {"grant_type=", 400, "invalid_request", 900144},
     {"grant_type=magic", 400, "unsupported_grant_type", 70003},
-    {"grant_type=password&username=a&password=b", 400, "invalid_grant", 50034},
+    {"grant_type=password&username=a&password=b", 400, "invalid_request", 900144},
+    {"grant_type=password&client_id=x&username=a&password=b", 400, "unauthorized_client", 700016},
+    {"grant_type=password&client_id=" AZ "&username=a&password=b", 400, "invalid_grant", 50034},
+    {"grant_type=password&client_id=" AZ "&username=" ENGINE_USER_OID "&password=" ENGINE_USER_PASSWORD, 400,
+     "invalid_grant", 50034},
+    {"grant_type=password&client_id=" AZ "&username=" ENGINE_USER "&password=b", 400, "invalid_grant", 50126},
+    {"grant_type=password&client_id=" ENGINE_CLIENT_ID "&username=" ENGINE_USER
+     "&password=" ENGINE_USER_PASSWORD,
+     401, "invalid_client", 7000218},
+    {PASSWORD "&scope=https://example.com/.default", 400, "invalid_resource", 500011},
+    {PASSWORD "&scope=https://vault.azure.net/.default%20https://graph.microsoft.com/.default", 400,
+     "invalid_scope", 28000},
+    {"grant_type=refresh_token&client_id=" AZ, 400, "invalid_request", 900144},
+    {"grant_type=refresh_token&client_id=" AZ "&refresh_token=1.AAAA", 400, "invalid_grant", 9002313},
+    {"grant_type=authorization_code&client_id=" AZ "&code=x&redirect_uri=http://localhost", 400,
+     "invalid_grant", 70000},
+    {"grant_type=device_code&client_id=" AZ "&code=x", 400, "invalid_grant", 70000},
     {"grant_type=client_credentials", 400, "invalid_request", 900144},
     {"grant_type=client_credentials&client_id=x", 401, "invalid_client", 7000216},
     {"grant_type=client_credentials&client_id=x&client_secret=y", 400, "unauthorized_client", 700016},
     {"grant_type=client_credentials&client_id=" ENGINE_CLIENT_ID "&client_secret=y", 401, "invalid_client",
      7000215},
-    {"grant_type=client_credentials&client_id=" ENGINE_CLIENT_ID "&client_assertion=y", 401, "invalid_client",
-     700027},
+    {"grant_type=client_credentials&client_id=" ENGINE_CLIENT_ID "&client_assertion=y", 400,
+     "invalid_request", 900144},
+    {"grant_type=client_credentials&client_id=" ENGINE_CLIENT_ID
+     "&client_assertion=y&client_assertion_type=z",
+     400, "invalid_request", 900141},
+    {"grant_type=client_credentials&client_id=" ENGINE_CLIENT_ID "&client_assertion=y" JWT_BEARER, 401,
+     "invalid_client", 50027},
     {FORM, 400, "invalid_request", 900144},
     {FORM "&scope=", 400, "invalid_request", 900144},
     {FORM "&scope=openid", 400, "invalid_scope", 70011},

@@ -259,6 +259,54 @@ START_TEST(object_is_refused)
 }
 END_TEST
 
+/* Times of an assertion: a fraction is cut off, anything else is as strict. */
+static const struct {
+    const char *text;
+    bool ok;
+    int64_t value;
+} times[] = {
+    {"{\"n\":5}", true, 5},     {"{\"n\":1764108008.12345}", true, 1764108008},
+    {"{\"n\":-1.9}", true, -1}, {"{\"n\":1.5e3}", false, 0},
+    {"{\"n\":1E3}", false, 0},  {"{\"n\":9007199254740992.5}", false, 0},
+    {"{\"n\":1.}", false, 0},   {"{\"n\":\"1.5\"}", false, 0},
+};
+
+START_TEST(times_may_have_fractions)
+{
+    int64_t n = 0;
+    const struct jwt_member want[] = {{.name = "n", .number = &n, .cut = true}};
+    enum sb_err rc = jwt_object(times[_i].text, strlen(times[_i].text), want, 1, arena, NULL);
+    ck_assert_msg((rc == SB_OK) == times[_i].ok && n == times[_i].value, "%s", times[_i].text);
+    if (times[_i].ok && strchr(times[_i].text, '.') != NULL)
+        ck_assert_int_eq(object(times[_i].text), SB_EBADTOKEN);
+}
+END_TEST
+
+START_TEST(assertions_have_algorithms_of_their_own)
+{
+    static const struct {
+        const char *header;
+        enum pkey_alg alg;
+    } rows[] = {
+        {"{\"alg\":\"RS256\",\"x5t\":\"a\"}", PKEY_RS256},
+        {"{\"alg\":\"PS256\",\"x5t#S256\":\"b\",\"kid\":\"c\",\"typ\":\"JWT\",\"x5c\":[\"d\"]}", PKEY_PS256},
+        {"{\"alg\":\"none\",\"x5t\":\"a\"}", PKEY_ALG_NONE},
+        {"{\"alg\":\"HS256\",\"x5t\":\"a\"}", PKEY_ALG_NONE},
+        {"{\"alg\":\"RS512\",\"x5t\":\"a\"}", PKEY_ALG_NONE},
+        {"{\"alg\":\"RSA-OAEP\",\"x5t\":\"a\"}", PKEY_ALG_NONE},
+        {"{\"alg\":\"PS256\",\"crit\":\"b64\"}", PKEY_ALG_NONE},
+        {"{\"alg\":\"PS256\",\"x5t\":7}", PKEY_ALG_NONE},
+    };
+    for (size_t i = 0; i < SB_ARRAY_LEN(rows); i++) {
+        struct jwt t;
+        enum sb_err rc = jwt_parse_assertion(assemble(rows[i].header, "{}", key), arena, &t, NULL);
+        ck_assert_msg((rc == SB_OK) == (rows[i].alg != PKEY_ALG_NONE), "%s", rows[i].header);
+        if (rc == SB_OK)
+            ck_assert_int_eq(t.alg, rows[i].alg);
+    }
+}
+END_TEST
+
 static char *nested(int depth)
 {
     char *s = arena_alloc(arena, (size_t)depth * 2 + 8);
@@ -320,6 +368,7 @@ Suite *unit_suite(void)
     tcase_add_loop_test(t, header_is_refused, 0, (int)SB_ARRAY_LEN(bad_headers));
     tcase_add_test(t, outer_form);
     tcase_add_test(t, too_long);
+    tcase_add_test(t, assertions_have_algorithms_of_their_own);
     tcase_add_test(t, changed_payload_fails);
     tcase_add_loop_test(t, claims_are_refused, 0, (int)SB_ARRAY_LEN(bad_payloads));
     suite_add_tcase(s, t);
@@ -327,6 +376,7 @@ Suite *unit_suite(void)
     tcase_add_unchecked_fixture(o, setup, teardown);
     tcase_add_loop_test(o, object_is_read, 0, (int)SB_ARRAY_LEN(good_objects));
     tcase_add_loop_test(o, object_is_refused, 0, (int)SB_ARRAY_LEN(bad_objects));
+    tcase_add_loop_test(o, times_may_have_fractions, 0, (int)SB_ARRAY_LEN(times));
     tcase_add_test(o, depth_has_a_limit);
     tcase_add_test(o, members_have_a_limit);
     tcase_add_test(o, every_prefix_is_refused);

@@ -222,6 +222,12 @@ static const struct {
     {"--tls-key a", "go together"},
     {"--in-memory=maybe", "is not true or false"},
     {"--data-dir=", "is not a name"},
+    {"--client-cert cafe:file", "both ids being GUIDs"},
+    {"--client-cert aaaaaaaa-0000-0000-0000-000000000001:", "both ids being GUIDs"},
+    {"--user nobody", "the object id being a GUID"},
+    {"--user nobody:password", "the object id being a GUID"},
+    {"--user a@b:", "the object id being a GUID"},
+    {"--user a@b@c:password", "the object id being a GUID"},
     {"--help=x", "takes no value"},
     {"--print-hosts", "needs the names"},
     {"--print-hosts a.b", "is not the name"},
@@ -264,6 +270,42 @@ START_TEST(test_config__clients)
 }
 END_TEST
 
+START_TEST(test_config__certificates)
+{
+    ck_assert_int_eq(
+        parse("--client-cert " ENGINE_CLIENT_ID ":a.pem --client-cert "
+              "AAAAAAAA-0000-0000-0000-000000000001:c:/b.pem:bbbbbbbb-0000-0000-0000-000000000002"),
+        SB_OK);
+    ck_assert_uint_eq(c.clients_n, 2);
+    ck_assert_str_eq(c.clients[0].secret, ENGINE_CLIENT_SECRET); /* a second way in */
+    ck_assert_ptr_null(c.clients[1].secret);
+    ck_assert_str_eq(c.clients[1].oid, "bbbbbbbb-0000-0000-0000-000000000002");
+    ck_assert_uint_eq(c.certs_n, 2);
+    ck_assert_str_eq(c.certs[0].file, "a.pem");
+    ck_assert_str_eq(c.certs[1].id, "aaaaaaaa-0000-0000-0000-000000000001");
+    ck_assert_str_eq(c.certs[1].file, "c:/b.pem");
+}
+END_TEST
+
+START_TEST(test_config__users)
+{
+    ck_assert_int_eq(parse(""), SB_OK);
+    ck_assert_uint_eq(c.users_n, 1);
+    ck_assert_str_eq(c.users[0].upn, ENGINE_USER);
+    ck_assert_str_eq(c.users[0].oid, ENGINE_USER_OID);
+    ck_assert_int_eq(parse("--user ann@contoso.com:pass:word --user "
+                           "bob@contoso.com:x:bbbbbbbb-0000-0000-0000-000000000002 --user " ENGINE_USER
+                           ":mine"),
+                     SB_OK);
+    ck_assert_uint_eq(c.users_n, 3);
+    ck_assert_str_eq(c.users[0].password, "mine");
+    ck_assert_str_eq(c.users[0].oid, ENGINE_USER_OID);
+    ck_assert_str_eq(c.users[1].password, "pass:word");
+    ck_assert_ptr_null(c.users[1].oid);
+    ck_assert_str_eq(c.users[2].oid, "bbbbbbbb-0000-0000-0000-000000000002");
+}
+END_TEST
+
 START_TEST(test_config__actions)
 {
     ck_assert_int_eq(parse("--version"), SB_OK);
@@ -286,16 +328,37 @@ END_TEST
 /* Help and capabilities name every option of the contract, and the well-known values. */
 START_TEST(test_config__help_is_complete)
 {
-    static const char *const names[] = {"data-dir",    "in-memory",  "token-clock",  "control-host",
-                                        "bind",        "https-port", "http-port",    "poll-interval",
-                                        "clock",       "now",        "subscription", "client",
-                                        "tls-cert",    "tls-key",    "log-level",    "log-format",
-                                        "print-hosts", "help",       "version",      "print-capabilities"};
-    static const char *const twins[] = {
-        "SEALEDBUS_DATA_DIR", "SEALEDBUS_IN_MEMORY",  "SEALEDBUS_TOKEN_CLOCK",   "SEALEDBUS_CONTROL_HOSTS",
-        "SEALEDBUS_BIND",     "SEALEDBUS_HTTPS_PORT", "SEALEDBUS_HTTP_PORT",     "SEALEDBUS_POLL_INTERVAL",
-        "SEALEDBUS_CLOCK",    "SEALEDBUS_NOW",        "SEALEDBUS_SUBSCRIPTIONS", "SEALEDBUS_CLIENTS",
-        ENGINE_TENANT,        ENGINE_CLIENT_SECRET,   ENGINE_CLIENT_OID};
+    static const char *const names[] = {"data-dir",     "in-memory",
+                                        "token-clock",  "control-host",
+                                        "bind",         "https-port",
+                                        "http-port",    "poll-interval",
+                                        "clock",        "now",
+                                        "subscription", "client",
+                                        "client-cert",  "user",
+                                        "tls-cert",     "tls-key",
+                                        "log-level",    "log-format",
+                                        "print-hosts",  "help",
+                                        "version",      "print-capabilities"};
+    static const char *const twins[] = {"SEALEDBUS_DATA_DIR",
+                                        "SEALEDBUS_IN_MEMORY",
+                                        "SEALEDBUS_TOKEN_CLOCK",
+                                        "SEALEDBUS_CONTROL_HOSTS",
+                                        "SEALEDBUS_BIND",
+                                        "SEALEDBUS_HTTPS_PORT",
+                                        "SEALEDBUS_HTTP_PORT",
+                                        "SEALEDBUS_POLL_INTERVAL",
+                                        "SEALEDBUS_CLOCK",
+                                        "SEALEDBUS_NOW",
+                                        "SEALEDBUS_SUBSCRIPTIONS",
+                                        "SEALEDBUS_CLIENTS",
+                                        "SEALEDBUS_CLIENT_CERTS",
+                                        "SEALEDBUS_USERS",
+                                        ENGINE_TENANT,
+                                        ENGINE_CLIENT_SECRET,
+                                        ENGINE_CLIENT_OID,
+                                        ENGINE_USER,
+                                        ENGINE_USER_PASSWORD,
+                                        ENGINE_USER_OID};
     struct sb_buf help, json;
     struct jw w;
     buf_init(&help, 65536);
@@ -332,6 +395,8 @@ Suite *unit_suite(void)
     tcase_add_test(t, test_config__environment_is_checked);
     tcase_add_loop_test(t, test_config__refuses, 0, (int)SB_ARRAY_LEN(bad));
     tcase_add_test(t, test_config__clients);
+    tcase_add_test(t, test_config__certificates);
+    tcase_add_test(t, test_config__users);
     tcase_add_test(t, test_config__actions);
     tcase_add_test(t, test_config__help_is_complete);
     suite_add_tcase(s, t);
