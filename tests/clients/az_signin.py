@@ -18,11 +18,20 @@ GROUP = "signin-group"
 
 suite = Suite("az sign-in")
 az = Az("signin")
+az.environ["HOME"] = os.path.join(os.environ["CLIENTS_TMP"], "home")  # where az puts new keys
+os.makedirs(az.environ["HOME"], exist_ok=True)
+
+
+class Shell(Az):
+    """Each command is a program of its own: tokens come from the cache in its folder, as at a terminal."""
+
+    def __call__(self, line, *more):
+        return self.program(line, *more)
 
 
 def another(name, **environ):
     """An az of its own, in the same cloud."""
-    other = Az(name)
+    other = Shell(name)
     other.environ.update(environ)
     other.register()
     return other
@@ -88,9 +97,6 @@ with suite.check("ad sp list and show, ad app list and show, credential list and
     late(f"login --service-principal --tenant {TENANT} --username {made['appId']} --password", renewed["password"])
 
 with suite.check("ad sp create-for-rbac --create-cert: it signs in with its certificate"):
-    home = os.path.join(os.environ["CLIENTS_TMP"], "home")
-    os.makedirs(home, exist_ok=True)
-    az.environ["HOME"] = home  # where az puts the new key
     cert = az(f"ad sp create-for-rbac --name cert-app --create-cert --role Reader --scopes {SCOPE}")
     by_cert = another("signin-cert")
     by_cert(f"login --service-principal --tenant {TENANT} --username {cert['appId']} --certificate {cert['fileWithCertAndPrivateKey']}")

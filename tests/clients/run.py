@@ -44,6 +44,7 @@ def plain(file):
 SUITES = {
     "az_vault": (plain("az_vault.py"), None),
     "az_signin": (plain("az_signin.py"), None),
+    "az_around": (plain("az_around.py"), None),
     "az_bus": (plain("az_bus.py"), None),
     "terraform": (plain("terraform.py"), None),
     "python_keys": ([PYTHON, "-B", "python_keys.py"], with_vault),
