@@ -1,11 +1,13 @@
 /*
  * arm_provider.c: resource providers. Those that are emulated list their types and versions; any other one
- * counts as registered and has none, because Terraform registers dozens before it does anything.
+ * counts as registered and has none, because Terraform registers dozens before it does anything. (choice)
+ * Unregistering is over at once and changes the state that is shown, nothing else.
  */
 #include <string.h>
 #include "api/arm.h"
 #include "api/arm_core.h"
 #include "server/base/text.h"
+#include "server/engine/provider.h"
 
 #define NAME_MAX_CHARS 100
 
@@ -105,8 +107,13 @@ static void write_type(struct jw *w, const struct type *t)
 }
 
 /* sub NULL: the tenant's view, without a registration. */
-static void write_provider(struct request *r, struct jw *w, const char *sub, const struct provider *p)
+static enum sb_err write_provider(struct request *r, struct jw *w, const char *sub, const struct provider *p,
+                                  struct sb_error *err)
 {
+    enum sb_err rc = SB_OK;
+    bool registered = true;
+    if (sub != NULL && !p->free)
+        SB_TRY(provider_registered(r->e, sub, p->name, &registered, err));
     jw_obj(w, NULL);
     if (sub != NULL)
         jw_str(w, "id", arm_id(r, sub, NULL, "%s", p->name));
@@ -116,10 +123,12 @@ static void write_provider(struct request *r, struct jw *w, const char *sub, con
         write_type(w, &p->types[i]);
     jw_end_arr(w);
     if (sub != NULL) {
-        jw_str(w, "registrationState", "Registered");
+        jw_str(w, "registrationState", registered ? "Registered" : "Unregistered");
         jw_str(w, "registrationPolicy", p->free ? "RegistrationFree" : "RegistrationRequired");
     }
     jw_end_obj(w);
+out:
+    return rc;
 }
 
 enum sb_err arm_provider_list(struct request *r, struct sb_error *err)
@@ -132,7 +141,7 @@ enum sb_err arm_provider_list(struct request *r, struct sb_error *err)
     jw_obj(&w, NULL);
     jw_arr(&w, "value");
     for (size_t i = 0; i < SB_ARRAY_LEN(providers); i++)
-        write_provider(r, &w, sub, &providers[i]);
+        SB_TRY(write_provider(r, &w, sub, &providers[i], err));
     jw_end_arr(&w);
     jw_end_obj(&w);
 out:
@@ -147,25 +156,85 @@ static bool looks_like_provider(const char *name)
     return n > 0 && n <= NAME_MAX_CHARS && name[n] == '\0' && dot != NULL && dot != name && dot[1] != '\0';
 }
 
-/* Also the answer to a registration, which is over at once. */
+/* Those that are not emulated have no types. */
+static enum sb_err find_provider(struct request *r, struct provider *ret, struct sb_error *err)
+{
+    const char *name = request_param(r, "provider");
+    for (size_t i = 0; i < SB_ARRAY_LEN(providers); i++) {
+        if (text_ieq(providers[i].name, name)) {
+            *ret = providers[i];
+            return SB_OK;
+        }
+    }
+    if (!looks_like_provider(name))
+        return sb_fail(err, SB_ENOPROVIDER, "The resource namespace '%.100s' is invalid.", name);
+    *ret = (struct provider){.name = name};
+    return SB_OK;
+}
+
 enum sb_err arm_provider_get(struct request *r, struct sb_error *err)
 {
     enum sb_err rc = SB_OK;
-    const char *sub = request_param(r, "sub"), *name = request_param(r, "provider");
-    struct provider other = {.name = name};
-    const struct provider *p = NULL;
+    struct provider p;
+    const char *sub = request_param(r, "sub");
     if (sub != NULL)
         SB_TRY(arm_require_sub(r, err));
-    for (size_t i = 0; p == NULL && i < SB_ARRAY_LEN(providers); i++) {
-        if (text_ieq(providers[i].name, name))
-            p = &providers[i];
-    }
-    if (p == NULL && !looks_like_provider(name)) {
-        rc = sb_fail(err, SB_ENOPROVIDER, "The resource namespace '%.100s' is invalid.", name);
-        goto out;
-    }
+    SB_TRY(find_provider(r, &p, err));
     struct jw w = reply_json(r, 200);
-    write_provider(r, &w, sub, p != NULL ? p : &other);
+    rc = write_provider(r, &w, sub, &p, err);
 out:
     return rc;
+}
+
+static enum sb_err change(struct request *r, bool registered, struct sb_error *err)
+{
+    enum sb_err rc;
+    struct provider p;
+    const char *sub = request_param(r, "sub");
+    SB_TRY(arm_require_sub(r, err));
+    SB_TRY(find_provider(r, &p, err));
+    const char *action =
+        arena_printf(r->arena, "%s/%s/action", p.name, registered ? "register" : "unregister");
+    if (action == NULL)
+        return sb_fail(err, SB_ENOMEM, "out of memory");
+    SB_TRY(arm_require(r, action, arm_id(r, sub, NULL, NULL), err));
+    if (!p.free)
+        SB_TRY(provider_set(r->e, sub, p.name, registered, err));
+    struct jw w = reply_json(r, 200);
+    rc = write_provider(r, &w, sub, &p, err);
+out:
+    return rc;
+}
+
+enum sb_err arm_provider_register(struct request *r, struct sb_error *err)
+{
+    return change(r, true, err);
+}
+
+enum sb_err arm_provider_unregister(struct request *r, struct sb_error *err)
+{
+    return change(r, false, err);
+}
+
+const char *arm_provider_version(struct request *r, const char *type)
+{
+    size_t name_n = strcspn(type, "/");
+    const char *rest = type[name_n] == '/' ? type + name_n + 1 : "";
+    size_t rest_n = strcspn(rest, "/");
+    for (size_t i = 0; i < SB_ARRAY_LEN(providers); i++) {
+        const struct provider *p = &providers[i];
+        if (strlen(p->name) != name_n || !text_ieqn(p->name, type, name_n))
+            continue;
+        for (size_t k = 0; k < p->types_n; k++) {
+            if (strlen(p->types[k].name) != rest_n || !text_ieqn(p->types[k].name, rest, rest_n))
+                continue;
+            for (const char *v = p->types[k].versions; *v != '\0'; v += strspn(v, " ")) {
+                size_t n = strcspn(v, " ");
+                if (n == strlen("2024-01-01"))
+                    return arena_strndup(r->arena, v, n);
+                v += n;
+            }
+        }
+    }
+    return NULL;
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "api/apiver.h"
+#include "api/arm_activity.h"
 #include "api/auth.h"
 #include "api/errmap.h"
 #include "api/hosts.h"
@@ -30,6 +31,15 @@ static const char *message_for(const struct request *r, enum sb_err code, const 
     return whole ? whole : detail;
 }
 
+/* The caller's own id for the request, under the name that its plane uses. */
+static const char *client_id(const struct request *r)
+{
+    const char *id = request_header(r, "x-ms-client-request-id");
+    if (!id)
+        id = request_header(r, "client-request-id");
+    return id ? id : "";
+}
+
 static void log_request(const struct request *r, const struct sb_error *err)
 {
     enum log_level level = r->reply.status >= 500 && r->reply.status != 503 ? LOG_ERROR : LOG_DEBUG;
@@ -40,13 +50,15 @@ static void log_request(const struct request *r, const struct sb_error *err)
     snprintf(ms, sizeof ms, "%lld", (long long)(clock_monotonic() - r->started));
     log_event(level, "request", "op", r->route ? r->route->op : "-", "method", r->method, "path",
               r->path ? r->path : "", "status", status, "ms", ms, "correlationId", r->correlation_id,
-              "detail", err ? err->detail : "", NULL);
+              "requestId", r->request_id, "clientRequestId", client_id(r), "detail", err ? err->detail : "",
+              NULL);
 }
 
 /* The reply is complete: the plane's headers, the log line. */
 static void finish(struct request *r, const struct sb_error *err)
 {
     reply_common(r);
+    arm_activity_note(r, err);
     log_request(r, err);
 }
 

@@ -34,7 +34,7 @@ bool entra_tenant_ok(const struct request *r)
 
 enum sb_err entra_check_tenant(const struct request *r, struct sb_error *err)
 {
-    return entra_tenant_ok(r) ? SB_OK : sb_fail(err, AADSTS_90002, tenant(r));
+    return entra_tenant_ok(r) ? SB_OK : aadsts_fail(err, AADSTS_90002, tenant(r));
 }
 
 /* ---- what an authority offers ---- */
@@ -94,7 +94,7 @@ static void write_openid(struct request *r, struct jw *w, const char *base, cons
 static enum sb_err openid(struct request *r, const char *v, struct sb_error *err)
 {
     if (!entra_tenant_ok(r))
-        return sb_fail(err, AADSTS_90002_DISCOVERY, tenant(r));
+        return aadsts_fail(err, AADSTS_90002_DISCOVERY, tenant(r));
     struct jw w = reply_json(r, 200);
     write_openid(r, &w, request_base(r, HOST_LOGIN, NULL), v);
     return SB_OK;
@@ -115,7 +115,7 @@ static enum sb_err keys(struct request *r, struct sb_error *err)
     enum sb_err rc;
     struct directory_jwk k;
     if (!entra_tenant_ok(r))
-        return sb_fail(err, AADSTS_90002_DISCOVERY, tenant(r));
+        return aadsts_fail(err, AADSTS_90002_DISCOVERY, tenant(r));
     SB_TRY(directory_jwks(r->e, r->arena, &k, err));
     struct jw w = reply_json(r, 200);
     jw_obj(&w, NULL);

@@ -21,10 +21,10 @@ static enum sb_err read_field(struct request *r, struct entra_form *f, const cha
     const char *name = percent_decode(r->arena, p, name_n, true);
     const char *value = eq != NULL ? percent_decode(r->arena, eq + 1, n - name_n - 1, true) : "";
     if (name == NULL || value == NULL || !utf8_valid(name, strlen(name)) || !utf8_valid(value, strlen(value)))
-        return sb_fail(err, AADSTS_90013);
+        return aadsts_fail(err, AADSTS_90013);
     if (f->n == ENTRA_FIELDS_MAX ||
         entra_form_get(f, name) != NULL) /* RFC 6749: no parameter more than once */
-        return sb_fail(err, AADSTS_90013);
+        return aadsts_fail(err, AADSTS_90013);
     f->field[f->n++] = (struct request_pair){name, value};
     return SB_OK;
 }
@@ -35,7 +35,7 @@ enum sb_err entra_form_read(struct request *r, struct entra_form *ret, struct sb
     struct entra_form f = {.n = 0};
     const char *p = buf_str(&r->body);
     if (strlen(p) != r->body.n)
-        return sb_fail(err, AADSTS_90013);
+        return aadsts_fail(err, AADSTS_90013);
     while (*p != '\0') {
         size_t n = strcspn(p, "&");
         if (n > 0)
@@ -52,7 +52,7 @@ enum sb_err entra_form_require(const struct entra_form *f, const char *name, con
 {
     const char *value = entra_form_get(f, name);
     if (value == NULL || value[0] == '\0')
-        return sb_fail(err, AADSTS_900144, name);
+        return aadsts_fail(err, AADSTS_900144, name);
     *ret = value;
     return SB_OK;
 }

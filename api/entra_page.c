@@ -209,14 +209,14 @@ static enum sb_err check_wish(struct request *r, const struct wish *x, struct sb
     struct dir_client client;
     struct entra_scope scope;
     if (x->client_id == NULL)
-        return sb_fail(err, AADSTS_900144, "client_id");
+        return aadsts_fail(err, AADSTS_900144, "client_id");
     if (x->redirect_uri == NULL)
-        return sb_fail(err, AADSTS_900144, "redirect_uri");
+        return aadsts_fail(err, AADSTS_900144, "redirect_uri");
     SB_TRY(directory_app_client(r->e, x->client_id, r->arena, &client, err));
     if (!loopback(x->redirect_uri) && !registered(r, &client, x->redirect_uri))
-        return sb_fail(err, AADSTS_50011, x->redirect_uri, client.appid);
+        return aadsts_fail(err, AADSTS_50011, x->redirect_uri, client.appid);
     if (x->response_type == NULL || strcmp(x->response_type, "code") != 0)
-        return sb_fail(err, AADSTS_700054);
+        return aadsts_fail(err, AADSTS_700054);
     SB_TRY(entra_scope_user(r, NULL, x->scope, &scope, err));
 out:
     return rc;

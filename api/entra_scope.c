@@ -59,7 +59,7 @@ static bool known_resource(struct request *r, const char *resource)
 
 static enum sb_err check_resource(struct request *r, const char *resource, struct sb_error *err)
 {
-    return known_resource(r, resource) ? SB_OK : sb_fail(err, AADSTS_500011, resource, ENGINE_TENANT);
+    return known_resource(r, resource) ? SB_OK : aadsts_fail(err, AADSTS_500011, resource, ENGINE_TENANT);
 }
 
 /* ---- scopes ---- */
@@ -98,13 +98,13 @@ enum sb_err entra_scope_app(struct request *r, const struct entra_form *f, struc
             if (about_user(one))
                 continue;
             if (!text_ends(one, DEFAULT) || strlen(one) == strlen(DEFAULT))
-                return sb_fail(err, AADSTS_1002012, one);
+                return aadsts_fail(err, AADSTS_1002012, one);
             if (resource != NULL)
-                return sb_fail(err, AADSTS_28000, scopes);
+                return aadsts_fail(err, AADSTS_28000, scopes);
             resource = arena_strndup(r->arena, one, strlen(one) - strlen(DEFAULT));
         }
         if (resource == NULL)
-            return sb_fail(err, AADSTS_70011, scopes);
+            return aadsts_fail(err, AADSTS_70011, scopes);
     }
     SB_TRY(check_resource(r, resource, err));
     *ret = (struct entra_scope){.resource = resource};
@@ -143,9 +143,9 @@ enum sb_err entra_scope_user(struct request *r, const char *resource, const char
             continue;
         const char *of = resource_of(r, one);
         if (of == NULL || of[0] == '\0')
-            return sb_fail(err, AADSTS_70011, one);
+            return aadsts_fail(err, AADSTS_70011, one);
         if (s.resource != NULL && !directory_same_audience(s.resource, of))
-            return sb_fail(err, AADSTS_28000, scopes);
+            return aadsts_fail(err, AADSTS_28000, scopes);
         if (s.resource == NULL)
             s.resource = of;
         s.list = granted(r, s.list, s.resource, one);

@@ -35,9 +35,9 @@ static enum sb_err by_assertion(struct request *r, const struct entra_form *f, c
 {
     const char *type = entra_form_get(f, "client_assertion_type");
     if (type == NULL || type[0] == '\0')
-        return sb_fail(err, AADSTS_900144, "client_assertion_type");
+        return aadsts_fail(err, AADSTS_900144, "client_assertion_type");
     if (strcmp(type, ASSERTION_TYPE) != 0)
-        return sb_fail(err, AADSTS_900141);
+        return aadsts_fail(err, AADSTS_900141);
     return directory_assertion_sign_in(r->e, id, entra_form_get(f, "client_assertion"), ret, err);
 }
 
@@ -56,7 +56,7 @@ enum sb_err entra_sign_in(struct request *r, const struct entra_form *f, struct 
     if (id == NULL)
         SB_TRY(entra_form_require(f, "client_id", &id, err));
     if (secret == NULL)
-        return sb_fail(err, AADSTS_7000216);
+        return aadsts_fail(err, AADSTS_7000216);
     rc = directory_sign_in(r->e, id, secret, ret, err);
 out:
     return rc;
@@ -74,7 +74,7 @@ enum sb_err entra_client(struct request *r, const struct entra_form *f, struct d
     SB_TRY(entra_form_require(f, "client_id", &id, err));
     SB_TRY(directory_app_client(r->e, id, r->arena, &c, err));
     if (c.confidential && !shown)
-        return sb_fail(err, AADSTS_7000218);
+        return aadsts_fail(err, AADSTS_7000218);
     if (c.confidential)
         SB_TRY(entra_sign_in(r, f, &who, err));
     *ret = c;
@@ -149,7 +149,7 @@ enum sb_err entra_token(struct request *r, struct sb_error *err)
         if (strcmp(grants[i].type, grant) == 0)
             return grants[i].handler(r, &f, err);
     }
-    rc = sb_fail(err, AADSTS_70003, grant);
+    rc = aadsts_fail(err, AADSTS_70003, grant);
 out:
     return rc;
 }

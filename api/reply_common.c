@@ -100,6 +100,12 @@ static void vault_common(struct request *r)
     echo(r, "x-ms-client-request-id");
 }
 
+/* (choice) */
+static void bus_common(struct request *r)
+{
+    echo(r, "x-ms-client-request-id");
+}
+
 static void login_common(struct request *r)
 {
     reply_header(r, "x-ms-request-id", r->request_id);
@@ -120,7 +126,7 @@ static const struct {
     [PLANE_ARM] = {arm_headers, SB_ARRAY_LEN(arm_headers), arm_common},
     [PLANE_LOGIN] = {login_headers, SB_ARRAY_LEN(login_headers), login_common},
     [PLANE_VAULT] = {key_headers, SB_ARRAY_LEN(key_headers), vault_common},
-    [PLANE_BUS] = {bus_headers, SB_ARRAY_LEN(bus_headers), NULL},
+    [PLANE_BUS] = {bus_headers, SB_ARRAY_LEN(bus_headers), bus_common},
     [PLANE_GRAPH] = {graph_headers, SB_ARRAY_LEN(graph_headers), graph_common},
     [PLANE_CONTROL] = {control_headers, SB_ARRAY_LEN(control_headers), NULL},
 };

@@ -6,6 +6,8 @@
     X(KV_META_GET, "SELECT value FROM meta WHERE name=?1")                                                   \
     X(KV_META_PUT, "INSERT INTO meta(name,value) VALUES(?1,?2) ON CONFLICT(name) DO UPDATE SET value=?2")    \
     KV_STMTS_DIRECTORY(X)                                                                                    \
+    KV_STMTS_PROVIDER(X)                                                                                     \
+    KV_STMTS_ACTIVITY(X)                                                                                     \
     KV_STMTS_GRAPH(X)                                                                                        \
     KV_STMTS_DIAGNOSTIC(X)                                                                                   \
     KV_STMTS_ROLE(X)                                                                                         \
@@ -48,6 +50,25 @@
     X(KV_ASSIGNMENT_DROP, "DELETE FROM role_assignment WHERE name=?1")                                       \
     X(KV_ASSIGNMENT_DROP_SCOPE, "DELETE FROM role_assignment WHERE scope=?1 "                                \
                                 "OR substr(scope,1,length(?1)+1)=?1||'/' COLLATE NOCASE")
+
+/* the activity log (st_activity.c) */
+#define KV_ACTIVITY_COLUMNS                                                                                  \
+    "time_ms,http_status,sub,grp,resource,action,method,code,message,caller,oid,appid,event_id,"             \
+    "correlation_id,request_id,client_request_id,client_ip"
+#define KV_STMTS_PROVIDER(X)                                                                                 \
+    X(KV_PROVIDER_REGISTER, "DELETE FROM unregistered_provider WHERE sub=?1 AND name=?2")                    \
+    X(KV_PROVIDER_UNREGISTER, "INSERT OR IGNORE INTO unregistered_provider(sub,name) VALUES(?1,?2)")         \
+    X(KV_PROVIDER_GET, "SELECT 1 FROM unregistered_provider WHERE sub=?1 AND name=?2")                       \
+    X(KV_PROVIDER_CLEAR, "DELETE FROM unregistered_provider")
+#define KV_STMTS_ACTIVITY(X)                                                                                 \
+    X(KV_ACTIVITY_ADD, "INSERT INTO activity(" KV_ACTIVITY_COLUMNS                                           \
+                       ") VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17)")               \
+    X(KV_ACTIVITY_TRIM, "DELETE FROM activity WHERE id<=(SELECT max(id) FROM activity)-?1")                  \
+    X(KV_ACTIVITY_LIST,                                                                                      \
+      "SELECT id," KV_ACTIVITY_COLUMNS " FROM activity WHERE sub=?1 AND time_ms BETWEEN ?2 AND ?3 "          \
+      "AND id<?4 AND (?5 IS NULL OR grp=?5) AND (?6 IS NULL OR resource=?6) "                                \
+      "AND (?7 IS NULL OR correlation_id=?7) AND (?8 IS NULL OR caller=?8) "                                 \
+      "AND (?9 IS NULL OR substr(action,1,length(?9)+1)=?9||'/' COLLATE NOCASE) ORDER BY id DESC LIMIT ?10")
 
 /* applications, service principals, users, credentials (st_graph.c) */
 #define KV_APP_COLUMNS        "oid,appid,name,body,public_client,created_ms FROM application"

@@ -16,6 +16,7 @@ extern const char schema_kv_directory_v1[]; /* schema_directory.c */
 extern const char schema_kv_role_v1[];      /* schema_role.c */
 extern const char schema_kv_vault_v1[];     /* schema_vault.c */
 extern const char schema_kv_event_v1[];     /* schema_event.c */
+extern const char schema_kv_activity_v1[];  /* schema_activity.c */
 extern const char schema_kv_graph_v1[];     /* schema_graph.c */
 extern const char schema_sb_namespace_v1[]; /* schema_namespace.c */
 extern const char schema_sb_entity_v1[];    /* schema_entity.c */

@@ -30,7 +30,7 @@ static const char schema_meta_v1[] = "CREATE TABLE meta("
 /* Scripts by version, from 1. */
 static const char *const kv_migrations[SCHEMA_KV_VERSION][8] = {
     {schema_meta_v1, schema_kv_directory_v1, schema_kv_role_v1, schema_kv_vault_v1, schema_kv_event_v1,
-     schema_kv_graph_v1},
+     schema_kv_graph_v1, schema_kv_activity_v1},
 };
 static const char *const sb_migrations[SCHEMA_SB_VERSION][8] = {
     {schema_meta_v1, schema_sb_namespace_v1, schema_sb_entity_v1, schema_sb_event_v1},

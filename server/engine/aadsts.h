@@ -1,7 +1,7 @@
 /*
  * aadsts.h: what the sign-in service says when it refuses, one row per error: the error code, then number and
- * text, to be spread into sb_fail: `return sb_fail(err, AADSTS_50034, ENGINE_TENANT)`. HTTP status and the
- * OAuth error name stand in api/errmap.c.
+ * text with its arguments: `return aadsts_fail(err, AADSTS_50034, ENGINE_TENANT)`. HTTP status and
+ * the OAuth error name stand in api/errmap.c.
  *
  * Texts are the service's own, recorded or from its public list of codes, but for those marked (choice).
  */
@@ -9,6 +9,10 @@
 #define SB_AADSTS_H
 
 #include "server/base/err.h"
+
+/* sb_fail with a row: expanded in two steps, so that the row has fallen apart before. */
+#define aadsts_fail(err, ...)           aadsts_fail_row(err, __VA_ARGS__)
+#define aadsts_fail_row(err, code, ...) sb_fail(err, code, __VA_ARGS__)
 
 /* clang-format off */
 #define TENANT_TEXT    "AADSTS90002: Tenant '%.80s' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud. Check with your subscription administrator, this may happen if there are no active subscriptions for the tenant."

@@ -428,7 +428,7 @@ enum sb_err directory_app_client(struct engine *e, const char *appid, struct sb_
     }
     SB_TRY(directory_app_get(e, appid, true, a, &found, &app, err));
     if (!found)
-        return sb_fail(err, AADSTS_700016, appid, ENGINE_TENANT);
+        return aadsts_fail(err, AADSTS_700016, appid, ENGINE_TENANT);
     *ret = (struct dir_client){app.appid, app.name, !app.public_client, false};
 out:
     return rc;

@@ -240,10 +240,10 @@ static enum sb_err find_candidate(struct engine *e, const char *client_id, struc
     } else {
         SB_TRY(directory_app_get(e, client_id, true, a, &found, &app, err));
         if (!found)
-            return sb_fail(err, AADSTS_700016, client_id, ENGINE_TENANT);
+            return aadsts_fail(err, AADSTS_700016, client_id, ENGINE_TENANT);
         SB_TRY(directory_find(e, app.appid, &found, &c.who, err));
         if (!found || c.who.kind != PRINCIPAL_APP)
-            return sb_fail(err, AADSTS_7000229, client_id, ENGINE_TENANT);
+            return aadsts_fail(err, AADSTS_7000229, client_id, ENGINE_TENANT);
     }
     SB_TRY(store_read(e->kv, list_run, &x, err));
     c.rows = x.rows;
@@ -269,7 +269,8 @@ static enum sb_err check_secret(struct engine *e, const struct candidate *c, con
             return SB_OK;
         ended = ended || now >= row->end_ms;
     }
-    return ended ? sb_fail(err, AADSTS_7000222, c->who.appid) : sb_fail(err, AADSTS_7000215, c->who.appid);
+    return ended ? aadsts_fail(err, AADSTS_7000222, c->who.appid)
+                 : aadsts_fail(err, AADSTS_7000215, c->who.appid);
 }
 
 enum sb_err directory_sign_in(struct engine *e, const char *client_id, const char *secret,
@@ -309,7 +310,7 @@ static enum sb_err read_assertion(const char *text, struct sb_arena *a, struct a
         jwt_object((const char *)x.t.payload.p, x.t.payload.n, claims, SB_ARRAY_LEN(claims), a, NULL) !=
             SB_OK ||
         x.iss == NULL || x.sub == NULL || x.aud == NULL || x.exp < 0)
-        return sb_fail(err, AADSTS_50027);
+        return aadsts_fail(err, AADSTS_50027);
     *ret = x;
     return SB_OK;
 }
@@ -391,7 +392,7 @@ static enum sb_err check_signature(struct engine *e, const struct candidate *c, 
         good = signed_by(e, x, &cert, a, &why);
         pkey_unref(cert.key);
     }
-    return good ? SB_OK : sb_fail(err, AADSTS_700027, why, named_thumbprint(&x->t, a), c->who.appid);
+    return good ? SB_OK : aadsts_fail(err, AADSTS_700027, why, named_thumbprint(&x->t, a), c->who.appid);
 }
 
 /* The token endpoint that was asked, in any of its spellings, or the issuer. */
@@ -422,9 +423,9 @@ static enum sb_err check_times(struct engine *e, const struct assertion *x, stru
     if (now / 1000 + skew_s >= x->nbf && now / 1000 - skew_s < x->exp)
         return SB_OK;
     const int64_t far = INT64_C(253402300799); /* the end of the year 9999: no number makes a text overflow */
-    return sb_fail(err, AADSTS_700024, time_rfc3339(now, here),
-                   time_rfc3339(SB_MIN(SB_MAX(x->nbf, 0), far) * 1000, from),
-                   time_rfc3339(SB_MIN(x->exp, far) * 1000, until));
+    return aadsts_fail(err, AADSTS_700024, time_rfc3339(now, here),
+                       time_rfc3339(SB_MIN(SB_MAX(x->nbf, 0), far) * 1000, from),
+                       time_rfc3339(SB_MIN(x->exp, far) * 1000, until));
 }
 
 enum sb_err directory_assertion_sign_in(struct engine *e, const char *client_id, const char *assertion,
@@ -438,13 +439,13 @@ enum sb_err directory_assertion_sign_in(struct engine *e, const char *client_id,
         return sb_fail(err, SB_ENOMEM, "out of memory");
     SB_TRY(read_assertion(assertion, a, &x, err));
     if (strcmp(x.iss, x.sub) != 0 || (client_id != NULL && !text_ieq(client_id, x.sub))) {
-        rc = sb_fail(err, AADSTS_700021);
+        rc = aadsts_fail(err, AADSTS_700021);
         goto out;
     }
     SB_TRY(find_candidate(e, x.sub, a, &c, err));
     SB_TRY(check_signature(e, &c, &x, a, err));
     if (!audience_ok(x.aud)) {
-        rc = sb_fail(err, AADSTS_700023);
+        rc = aadsts_fail(err, AADSTS_700023);
         goto out;
     }
     SB_TRY(check_times(e, &x, err));

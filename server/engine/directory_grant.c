@@ -234,19 +234,19 @@ enum sb_err directory_grant_use_refresh(struct engine *e, const struct dir_clien
     struct dir_user user;
     if (!open_refresh(e->directory->grants, token, a, w) ||
         !text_to_i64(w[ISSUED], 0, INT64_MAX / 1000, &issued))
-        return sb_fail(err, AADSTS_9002313);
+        return aadsts_fail(err, AADSTS_9002313);
     if (!text_ieq(w[CLIENT], client->appid) && !(client->family && strcmp(w[FAMILY], "1") == 0))
-        return sb_fail(err, AADSTS_70000);
+        return aadsts_fail(err, AADSTS_70000);
     time_rfc3339(issued * 1000, when);
     if (now - issued >= (int64_t)REFRESH_DAYS * 86400)
-        return sb_fail(err, AADSTS_700082, when, REFRESH_DAYS);
+        return aadsts_fail(err, AADSTS_700082, when, REFRESH_DAYS);
     SB_TRY(directory_user_get(e, w[USER], a, &found, &user, err));
     if (found)
         stamp_of(&user, stamp);
     if (!found || !cmem_equal_str(stamp, w[STAMP]))
-        return sb_fail(err, AADSTS_50173, when);
+        return aadsts_fail(err, AADSTS_50173, when);
     if (!user.enabled)
-        return sb_fail(err, AADSTS_50057);
+        return aadsts_fail(err, AADSTS_50057);
     *ret = user;
 out:
     return rc;
@@ -407,15 +407,15 @@ static enum sb_err take_device(struct engine *e, const char *client_id, const ch
     struct grants *g = e->directory->grants;
     struct entry **at = find_code(g, true, device_code), *x = *at;
     if (x == NULL)
-        return sb_fail(err, AADSTS_70000);
+        return aadsts_fail(err, AADSTS_70000);
     if (!text_ieq(x->client_id, client_id))
-        return sb_fail(err, AADSTS_70000);
+        return aadsts_fail(err, AADSTS_70000);
     if (x->state == DECLINED)
-        return sb_fail(err, AADSTS_65004);
+        return aadsts_fail(err, AADSTS_65004);
     if (engine_token_now(e) >= x->expires_ms)
-        return sb_fail(err, AADSTS_70020);
+        return aadsts_fail(err, AADSTS_70020);
     if (x->state == WAITING)
-        return sb_fail(err, AADSTS_70016);
+        return aadsts_fail(err, AADSTS_70016);
     *ret_oid = arena_strdup(a, x->oid);
     *ret_scope = arena_strdup(a, x->scope);
     unlink_at(g, at);
@@ -431,9 +431,9 @@ static enum sb_err granting_user(struct engine *e, const char *oid, struct sb_ar
     struct dir_user user;
     SB_TRY(directory_user_get(e, oid, a, &found, &user, err));
     if (!found)
-        return sb_fail(err, AADSTS_50034, ENGINE_TENANT);
+        return aadsts_fail(err, AADSTS_50034, ENGINE_TENANT);
     if (!user.enabled)
-        return sb_fail(err, AADSTS_50057);
+        return aadsts_fail(err, AADSTS_50057);
     *ret = user;
 out:
     return rc;
@@ -505,15 +505,15 @@ static enum sb_err take_code(struct engine *e, const struct code_grant *want, co
     struct grants *g = e->directory->grants;
     struct entry **at = find_code(g, false, code), *x = *at;
     if (x == NULL)
-        return sb_fail(err, AADSTS_70000);
+        return aadsts_fail(err, AADSTS_70000);
     if (!text_ieq(x->client_id, want->client_id))
-        rc = sb_fail(err, AADSTS_70000);
+        rc = aadsts_fail(err, AADSTS_70000);
     else if (engine_token_now(e) >= x->expires_ms)
-        rc = sb_fail(err, AADSTS_70008);
+        rc = aadsts_fail(err, AADSTS_70008);
     else if (strcmp(x->redirect, want->redirect_uri) != 0)
-        rc = sb_fail(err, AADSTS_500112, want->redirect_uri);
+        rc = aadsts_fail(err, AADSTS_500112, want->redirect_uri);
     else if (!verifier_ok(x, verifier, a))
-        rc = sb_fail(err, AADSTS_501481);
+        rc = aadsts_fail(err, AADSTS_501481);
     else
         *ret = (struct code_grant){.scope = arena_strdup(a, x->scope),
                                    .nonce = arena_strdup(a, x->nonce),

@@ -250,11 +250,11 @@ enum sb_err directory_user_sign_in(struct engine *e, const char *upn, const char
     if (!guid_valid(upn)) /* nobody signs in by object id */
         SB_TRY(directory_user_get(e, upn, a, &found, &u, err));
     if (!found)
-        return sb_fail(err, AADSTS_50034, ENGINE_TENANT);
+        return aadsts_fail(err, AADSTS_50034, ENGINE_TENANT);
     if (!directory_secret_is(e, u.password, password))
-        return sb_fail(err, AADSTS_50126);
+        return aadsts_fail(err, AADSTS_50126);
     if (!u.enabled)
-        return sb_fail(err, AADSTS_50057);
+        return aadsts_fail(err, AADSTS_50057);
     *ret = u;
     rc = SB_OK;
 out:

@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include "server/base/log.h"
 #include "server/base/text.h"
+#include "server/engine/activity.h"
 #include "server/engine/broker.h"
 #include "server/engine/diagnostic.h"
 #include "server/engine/directory.h"
@@ -15,6 +16,7 @@
 #include "server/engine/faults.h"
 #include "server/engine/ns.h"
 #include "server/engine/poller.h"
+#include "server/engine/provider.h"
 #include "server/engine/rbac.h"
 #include "server/engine/timeline.h"
 #include "server/engine/vault.h"
@@ -288,6 +290,8 @@ enum sb_err engine_reset(struct engine *e, struct sb_error *err)
     SB_TRY(vault_run_due(e, TIMELINE_NEVER - 1, err));
     SB_TRY(store_call_publish(e->kv, drop_assignments, assignments_dropped, e, err));
     SB_TRY(directory_reset(e, err));
+    SB_TRY(activity_reset(e, err));
+    SB_TRY(provider_reset(e, err));
     SB_TRY(faults_clear(e, NULL, err));
     SB_TRY(events_reset(e, err));
     SB_TRY(store_scrub(e->sb, err));

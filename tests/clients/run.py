@@ -43,14 +43,18 @@ def plain(file):
 # name: (what to run, what must be there before), the slowest first
 SUITES = {
     "az_vault": (plain("az_vault.py"), None),
+    "az_signin": (plain("az_signin.py"), None),
+    "az_around": (plain("az_around.py"), None),
     "az_bus": (plain("az_bus.py"), None),
     "terraform": (plain("terraform.py"), None),
     "python_keys": ([PYTHON, "-B", "python_keys.py"], with_vault),
+    "python_identity": ([PYTHON, "-B", "python_identity.py"], with_vault),
     "python_management": ([PYTHON, "-B", "python_management.py"], None),
     "node_management": ([NODE, "node_management.mjs"], None),
     "tour": (["bash", "tour.sh"], None),
     "go_keys": ([GO], with_vault),
     "node_keys": ([NODE, "node_keys.mjs"], with_vault),
+    "node_identity": ([NODE, "node_identity.mjs"], None),
 }
 
 # Programs that nothing here installs; a suite that lacks one is told as skipped.

@@ -18,7 +18,7 @@ server/base    server/base/
 crypto         server/base/ crypto/
 storage        server/base/ storage/
 server/engine  server/base/ crypto/ storage/ server/engine/
-api            server/base/ server/engine/ api/ crypto/pkey.h crypto/rng.h storage/st_event.h storage/store.h
+api            server/base/ server/engine/ api/ crypto/pkey.h crypto/rng.h storage/st_activity.h storage/st_event.h storage/store.h
 api/template   server/base/ api/json.h api/template/ crypto/digest.h
 server         server/base/ server/engine/engine.h api/ server/ crypto/cert.h crypto/cmem.h crypto/rng.h
 TABLE

@@ -1,0 +1,21 @@
+/*
+ * activity.h: the activity log: each write over ARM, with who asked and how it ended. Rows are written behind
+ * the answer, in the order of the answers, and are there for whoever lists after it; a kill may lose the
+ * last. The newest ACTIVITY_KEEP stay, over restarts, until a reset.
+ */
+#ifndef SB_ACTIVITY_H
+#define SB_ACTIVITY_H
+
+#include "server/engine/engine.h"
+#include "storage/st_activity.h"
+
+#define ACTIVITY_KEEP 10000
+
+/* Texts are copied; never fails, never waits (a row that does not fit into memory is left out). Any thread
+ * but the vault store's. */
+void activity_add(struct engine *e, const struct st_activity *x);
+SB_MUST enum sb_err activity_list(struct engine *e, const struct st_activity_query *q, struct sb_arena *a,
+                                  struct st_activity **ret, size_t *ret_n, struct sb_error *err);
+SB_MUST enum sb_err activity_reset(struct engine *e, struct sb_error *err);
+
+#endif
