@@ -11,7 +11,8 @@
 #include "server/base/text.h"
 
 struct step { /* where the reader is: inside this member or element */
-    const char *key;
+    bool object;
+    const char *key; /* NULL: before the first name */
     size_t index;
 };
 
@@ -38,7 +39,7 @@ static char *path_text(const struct reader *r)
         const struct step *s = &r->path[i];
         if (s->key)
             buf_addf(&b, "%s%.200s", b.n ? "." : "", s->key);
-        else
+        else if (!s->object)
             buf_addf(&b, "[%zu]", s->index);
     }
     char *text = arena_strdup(r->a, buf_str(&b));
@@ -292,13 +293,13 @@ static const struct tv *word(struct reader *r)
 static const struct tv *value(struct reader *r);
 
 /* One level down; false: too deep. */
-static bool enter(struct reader *r)
+static bool enter(struct reader *r, bool object)
 {
     if (r->depth + 2 >= TV_DEPTH_MAX) {
         fail(r, "The reader's MaxDepth of %u has been exceeded.", TV_DEPTH_MAX);
         return false;
     }
-    r->path[++r->depth] = (struct step){0};
+    r->path[++r->depth] = (struct step){.object = object};
     return true;
 }
 
@@ -326,7 +327,7 @@ static const struct tv *array(struct reader *r)
 {
     struct tv_list list = {0};
     r->p++;
-    if (!enter(r) || !skip(r))
+    if (!enter(r, false) || !skip(r))
         return NULL;
     while (r->p < r->end && *r->p != ']') {
         r->path[r->depth].index = list.n;
@@ -409,7 +410,7 @@ static const struct tv *object(struct reader *r)
 {
     struct tv_fields fields = {0};
     r->p++;
-    if (!enter(r) || !skip(r))
+    if (!enter(r, true) || !skip(r))
         return NULL;
     while (r->p < r->end && *r->p != '}') {
         if (!member(r, &fields) || separator(r, '}') < 0)

@@ -329,12 +329,26 @@ const struct tv *tv_from_json(struct sb_arena *a, const struct json *j)
     return tv_null();
 }
 
+/* A float stays one: 3.0, not 3. */
+static void write_float(struct jw *w, const char *key, double d)
+{
+    struct sb_buf b;
+    struct jw alone;
+    buf_init(&b, 64);
+    jw_init(&alone, &b);
+    jw_dbl(&alone, NULL, d);
+    if (!strpbrk(buf_str(&b), ".eE"))
+        buf_adds(&b, ".0");
+    jw_raw(w, key, buf_str(&b));
+    buf_done(&b);
+}
+
 void tv_write(struct jw *w, const char *key, const struct tv *v)
 {
     switch (v->type) {
     case TV_BOOL: jw_bool(w, key, v->u.b); break;
     case TV_INT: jw_i64(w, key, v->u.i); break;
-    case TV_FLOAT: jw_dbl(w, key, v->u.d); break;
+    case TV_FLOAT: write_float(w, key, v->u.d); break;
     case TV_STRING: jw_str(w, key, v->u.s); break;
     case TV_ARRAY:
         jw_arr(w, key);
