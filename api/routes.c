@@ -4,7 +4,7 @@
 
 static const struct route_table *const tables[] = {
     &routes_arm_core,  &routes_arm_group,     &routes_arm_identity, &routes_arm_role,
-    &routes_arm_vault, &routes_arm_namespace, &routes_arm_queue,    &routes_entra,
+    &routes_arm_vault, &routes_arm_namespace, &routes_arm_entity,   &routes_entra,
     &routes_graph,     &routes_vault_keys,    &routes_data,         &routes_control,
 };
 

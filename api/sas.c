@@ -113,9 +113,10 @@ static const char *scope_of(struct request *r, const struct home *home)
     if (entity == NULL)
         return NULL;
     (void)broker_cut_dlq(entity);
+    const char *type = broker_below_topics(r->e, home->name, entity) ? "/topics/" : "/queues/";
     return arena_printf(
         r->arena, "/subscriptions/%s/resourceGroups/%s/providers/Microsoft.ServiceBus/namespaces/%s%s%s",
-        home->sub, home->group, home->name, *entity ? "/queues/" : "", entity);
+        home->sub, home->group, home->name, *entity ? type : "", entity);
 }
 
 static unsigned assigned_rights(struct request *r, const char *scope)

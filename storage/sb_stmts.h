@@ -61,7 +61,7 @@
 #define SB_COUNT_COLUMNS "next_seq,active,dead_letter,scheduled,bytes"
 #define SB_ENTITY_COLUMNS                                                                                    \
     "id,ns,name,status,forward_to,forward_dlq,metadata,lock_ms,ttl_ms,dup_window_ms,idle_ms,max_mb,"         \
-    "max_message_kb,max_delivery,flags,created_ms,updated_ms,accessed_ms," SB_COUNT_COLUMNS
+    "max_message_kb,max_delivery,flags,created_ms,updated_ms,accessed_ms,kind,client_id," SB_COUNT_COLUMNS
 #define SB_MESSAGE_COLUMNS                                                                                   \
     "id,ns,sub,state,enqueued_ms,expires_ms,due_ms,lock_token,delivery_count,hops,size,enqueued_seq"
 #define SB_BLOB_COLUMNS "session,blob,dl_blob"
@@ -70,18 +70,22 @@
 #define SB_STMTS_ENTITY(X)                                                                                   \
     X(SB_ENTITY_INSERT,                                                                                      \
       "INSERT INTO entity(ns,status,forward_to,forward_dlq,metadata,lock_ms,ttl_ms,dup_window_ms,idle_ms,"   \
-      "max_mb,max_message_kb,max_delivery,flags,updated_ms,name,created_ms) "                                \
-      "VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16) RETURNING id")                         \
+      "max_mb,max_message_kb,max_delivery,flags,updated_ms,client_id,name,created_ms,kind) "                 \
+      "VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18) RETURNING id")                 \
     X(SB_ENTITY_UPDATE,                                                                                      \
       "UPDATE entity SET status=?2,forward_to=?3,forward_dlq=?4,metadata=?5,lock_ms=?6,ttl_ms=?7,"           \
-      "dup_window_ms=?8,idle_ms=?9,max_mb=?10,max_message_kb=?11,max_delivery=?12,flags=?13,updated_ms=?14 " \
-      "WHERE id=?1")                                                                                         \
+      "dup_window_ms=?8,idle_ms=?9,max_mb=?10,max_message_kb=?11,max_delivery=?12,flags=?13,updated_ms=?14," \
+      "client_id=?15 WHERE id=?1")                                                                           \
     X(SB_ENTITY_COUNT,                                                                                       \
       "UPDATE entity SET next_seq=?2,active=?3,dead_letter=?4,scheduled=?5,bytes=?6,accessed_ms=?7 "         \
       "WHERE id=?1")                                                                                         \
     X(SB_ENTITY_COUNTED, "SELECT " SB_COUNT_COLUMNS " FROM entity WHERE id=?1")                              \
     X(SB_ENTITY_LIST, "SELECT " SB_ENTITY_COLUMNS " FROM entity WHERE ns=?1 ORDER BY name")                  \
     X(SB_ENTITY_DELETE, "DELETE FROM entity WHERE id=?1")                                                    \
+    X(SB_RULE_PUT, "INSERT INTO rule(entity,name,created_ms,sealed) VALUES(?1,?2,?3,?4) "                    \
+                   "ON CONFLICT(entity,name) DO UPDATE SET sealed=?4")                                       \
+    X(SB_RULE_DELETE, "DELETE FROM rule WHERE entity=?1 AND name=?2")                                        \
+    X(SB_RULE_LIST, "SELECT name,created_ms,sealed FROM rule WHERE entity=?1 ORDER BY name")                 \
     X(SB_SEEN_GET, "SELECT 1 FROM seen WHERE entity=?1 AND hmac=?2 AND until_ms>?3")                         \
     X(SB_SEEN_PUT,                                                                                           \
       "INSERT INTO seen(entity,hmac,until_ms) VALUES(?1,?2,?3) ON CONFLICT DO UPDATE SET until_ms=?3")       \
