@@ -70,6 +70,7 @@ extern const struct route_table routes_arm_role;      /* arm_role.c */
 extern const struct route_table routes_arm_vault;     /* arm_vault.c */
 extern const struct route_table routes_arm_namespace; /* arm_namespace.c */
 extern const struct route_table routes_arm_entity;    /* arm_entity.c */
+extern const struct route_table routes_arm_alias;     /* arm_alias.c */
 extern const struct route_table routes_entra;         /* entra.c */
 extern const struct route_table routes_graph;         /* graph.c */
 extern const struct route_table routes_vault_keys;    /* vault_keys.c */

@@ -3,9 +3,9 @@
 #include "api/route.h"
 
 static const struct route_table *const tables[] = {
-    &routes_arm_core,  &routes_arm_group,     &routes_arm_identity, &routes_arm_role,
-    &routes_arm_vault, &routes_arm_namespace, &routes_arm_entity,   &routes_entra,
-    &routes_graph,     &routes_vault_keys,    &routes_data,         &routes_control,
+    &routes_arm_core,      &routes_arm_group,  &routes_arm_identity, &routes_arm_role, &routes_arm_vault,
+    &routes_arm_namespace, &routes_arm_entity, &routes_arm_alias,    &routes_entra,    &routes_graph,
+    &routes_vault_keys,    &routes_data,       &routes_control,
 };
 
 const struct route_table *const *route_tables(size_t *ret_n)
