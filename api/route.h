@@ -73,6 +73,7 @@ extern const struct route_table routes_arm_vault_key;       /* arm_vault_key.c *
 extern const struct route_table routes_arm_diagnostic;      /* arm_diagnostic.c */
 extern const struct route_table routes_arm_namespace;       /* arm_namespace.c */
 extern const struct route_table routes_arm_entity;          /* arm_entity.c */
+extern const struct route_table routes_arm_alias;           /* arm_alias.c */
 extern const struct route_table routes_arm_tags;            /* arm_tags.c */
 extern const struct route_table routes_arm_activity;        /* arm_activity.c */
 extern const struct route_table routes_entra;               /* entra.c */

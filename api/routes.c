@@ -13,6 +13,7 @@ static const struct route_table *const tables[] = {
     &routes_arm_diagnostic,
     &routes_arm_namespace,
     &routes_arm_entity,
+    &routes_arm_alias,
     &routes_arm_tags,
     &routes_arm_activity,
     &routes_entra,

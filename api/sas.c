@@ -21,7 +21,7 @@ struct home {
 static enum sb_err find_home(struct request *r, struct home *ret, struct sb_error *err)
 {
     engine_lock(r->e);
-    const struct ns *n = ns_find(r->e, r->host_label);
+    const struct ns *n = ns_find_host(r->e, r->host_label);
     if (n) {
         (void)text_copy(ret->name, sizeof ret->name, n->name);
         (void)text_copy(ret->sub, sizeof ret->sub, n->sub);
@@ -147,6 +147,8 @@ static enum sb_err check_bearer(struct request *r, const struct home *home, cons
         BUS_APP_ID,
         arena_printf(r->arena, "https://%s.servicebus.windows.net", home->name),
         arena_printf(r->arena, "https://%s.servicebus.localhost", home->name),
+        arena_printf(r->arena, "https://%s.servicebus.windows.net", r->host_label), /* of an alias */
+        arena_printf(r->arena, "https://%s.servicebus.localhost", r->host_label),
     };
     const char *scope = scope_of(r, home);
     if (scope == NULL || arena_failed(r->arena))

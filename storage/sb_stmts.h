@@ -55,7 +55,11 @@
     X(SB_NS_RULE_PUT, "INSERT INTO ns_rule(ns,entity,name,rights,keys) VALUES(?1,?2,?3,?4,?5) "              \
                       "ON CONFLICT(ns,entity,name) DO UPDATE SET rights=?4,keys=?5")                         \
     X(SB_NS_RULE_DELETE, "DELETE FROM ns_rule WHERE ns=?1 AND entity=?2 AND name=?3")                        \
-    X(SB_NS_RULES_DROP, "DELETE FROM ns_rule WHERE ns=?1 AND entity=?2")
+    X(SB_NS_RULES_DROP, "DELETE FROM ns_rule WHERE ns=?1 AND entity=?2")                                     \
+    X(SB_ALIAS_PUT, "INSERT INTO alias(ns,name,role,partner) VALUES(?1,?2,?3,?4) "                           \
+                    "ON CONFLICT(ns) DO UPDATE SET name=?2,role=?3,partner=?4")                              \
+    X(SB_ALIAS_DROP, "DELETE FROM alias WHERE ns=?1")                                                        \
+    X(SB_ALIAS_ALL, "SELECT ns,name,role,partner FROM alias ORDER BY ns")
 
 /* entities and messages (st_entity.c, st_message.c) */
 #define SB_COUNT_COLUMNS "next_seq,active,dead_letter,scheduled,bytes"

@@ -78,4 +78,14 @@ const char schema_sb_namespace_v1[] =
     " rights INTEGER NOT NULL CHECK(rights BETWEEN 1 AND 7),"
     " keys BLOB NOT NULL CHECK(length(keys)>40),"
     " PRIMARY KEY(ns, entity, name)"
-    ") STRICT, WITHOUT ROWID;";
+    ") STRICT, WITHOUT ROWID;"
+
+    /* Geo-DR: the alias that a namespace has or shares. role: 1 primary, 2 primary without a partner, 3
+     * secondary. */
+    "CREATE TABLE alias("
+    " ns INTEGER PRIMARY KEY REFERENCES namespace(id) ON DELETE CASCADE,"
+    " name TEXT NOT NULL COLLATE NOCASE,"
+    " role INTEGER NOT NULL CHECK(role BETWEEN 1 AND 3),"
+    " partner INTEGER REFERENCES namespace(id) CHECK((partner IS NULL)=(role=2)),"
+    " UNIQUE(name, role)"
+    ") STRICT;";

@@ -48,6 +48,8 @@ static struct entity *first_idle(const struct broker_ns *home, int64_t now, int6
 {
     struct entity *first = NULL;
     *ret = BROKER_NEVER;
+    if (home->n->role == PAIR_SECONDARY) /* its primary's are used */
+        return NULL;
     for (size_t i = 0; home->idlers > 0 && i < home->slots; i++) {
         for (struct entity *t = home->by_id[i]; t; t = t->id_next) {
             int64_t due = broker_idle_due(t);

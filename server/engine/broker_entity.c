@@ -7,6 +7,7 @@
 #include "server/base/text.h"
 #include "server/base/timefmt.h"
 #include "server/engine/broker_private.h"
+#include "server/engine/ns_pair.h"
 
 /* ---- rows and views ---- */
 
@@ -309,6 +310,7 @@ enum sb_err broker_entity_put(struct engine *e, const struct entity_spec *s, str
     SB_TRY(store_call_publish(e->sb, put_run, put_publish, &p, err));
     *ret = q;
     *ret_created = p.created;
+    ns_mirror_entity(e, s->ns, s->kind, s->name);
 out:
     put_forget(&p);
     buf_done(&p.metadata);
@@ -481,7 +483,9 @@ enum sb_err broker_entity_delete(struct engine *e, const char *ns, enum entity_k
 {
     struct deletion d = {.e = e, .ns = ns, .name = name, .kind = kind};
     enum sb_err rc = store_call_publish(e->sb, delete_run, delete_publish, &d, err);
-    if (rc == SB_OK)
+    if (rc == SB_OK) {
         *ret_existed = d.t != NULL;
+        ns_mirror_entity(e, ns, kind, name);
+    }
     return rc;
 }

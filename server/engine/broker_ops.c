@@ -318,7 +318,7 @@ static enum sb_err attempt(struct broker_op *op, struct work *w)
     };
     enum sb_err rc = SB_OK;
     bool more = false;
-    w->n = ns_find(op->e, op->ns);
+    w->n = ns_find_host(op->e, op->ns);
     if (w->n == NULL || w->n->broker == NULL)
         return broker_refuse(op, SB_ENONAMESPACE, "The namespace '%s' does not exist.", op->ns);
     w->home = w->n->broker;

@@ -7,6 +7,7 @@
 #include "server/base/text.h"
 #include "server/base/timefmt.h"
 #include "server/engine/broker_private.h"
+#include "server/engine/ns_pair.h"
 
 #define SEPARATOR       SUBSCRIPTION_INFIX
 #define SPREAD_ARENA    ((size_t)1 << 20)           /* beside the message itself */
@@ -236,6 +237,7 @@ enum sb_err broker_rule_put(struct engine *e, const char *ns, const char *path, 
     SB_TRY(
         broker_rule_new(name, 0, s, &tried, err)); /* what is malformed does not come as far as the store */
     SB_TRY(store_call_publish(e->sb, put_run, put_publish, &c, err));
+    ns_mirror_rule(e, ns, path, name);
     SB_TRY(broker_rule_get(e, ns, path, name, a, ret, err));
 out:
     broker_rule_free(tried);
@@ -273,8 +275,10 @@ enum sb_err broker_rule_delete(struct engine *e, const char *ns, const char *pat
 {
     struct rule_call c = {.e = e, .ns = ns, .path = path, .name = name};
     enum sb_err rc = store_call_publish(e->sb, delete_run, delete_publish, &c, err);
-    if (rc == SB_OK)
+    if (rc == SB_OK) {
         *ret_existed = c.existed;
+        ns_mirror_rule(e, ns, path, name);
+    }
     return rc;
 }
 

@@ -85,6 +85,8 @@ struct engine {
     struct cmem_key *platform; /* platform.key; see DESIGN.md for what it does and does not guard */
     pthread_mutex_t lock;      /* engine_lock: memory state of namespaces and waiters */
     pthread_mutex_t arm;       /* one ARM write at a time (never held by data-plane calls or polls) */
+    pthread_mutex_t pair;      /* geo-DR: one pairing is made or ended at a time; before arm */
+    pthread_mutex_t mirror;    /* geo-DR: one change follows to a secondary at a time; before lock */
     struct directory *directory;
     struct rbac *rbac;
     struct vaults *vaults;

@@ -20,6 +20,8 @@ enum ns_status {
     NS_UNREACHABLE /* memory only: not polled yet or nothing reachable */
 };
 enum nskey_state { NSKEY_ACTIVE, NSKEY_REVOKED, NSKEY_UNREACHABLE };
+/* Geo-DR: what a namespace is under its alias. */
+enum pair_role { PAIR_NONE, PAIR_PRIMARY, PAIR_ALONE /* PrimaryNotReplicating */, PAIR_SECONDARY };
 enum identity_type { IDENTITY_NONE = 0, IDENTITY_SYSTEM = 1, IDENTITY_USER = 2, IDENTITY_BOTH = 3 };
 
 /* One entry of keyVaultProperties, and its state. */
@@ -60,6 +62,8 @@ struct ns_view {
     enum ns_status stored_status;
     int64_t last_poll_ms, next_poll_ms; /* 0: never */
     bool disable_local_auth, zone_redundant, public_access;
+    const char *alias, *partner; /* of geo-DR: its name, and the other namespace's; NULL: none */
+    enum pair_role role;
     const char *tls;   /* "1.2" */
     const char *extra; /* JSON text of further writable properties kept as sent, or NULL */
     int64_t created_ms, updated_ms;
@@ -121,6 +125,9 @@ struct auth_rule {
 SB_MUST enum sb_err ns_rule_put(struct engine *e, const char *ns, const char *entity, const char *name,
                                 unsigned rights, struct sb_arena *a, struct auth_rule *ret,
                                 struct sb_error *err);
+/* Makes it this very rule, keys included (replication). */
+SB_MUST enum sb_err ns_rule_set(struct engine *e, const char *ns, const char *entity,
+                                const struct auth_rule *rule, struct sb_arena *a, struct sb_error *err);
 SB_MUST enum sb_err ns_rule_get(struct engine *e, const char *ns, const char *entity, const char *name,
                                 struct sb_arena *a, struct auth_rule *ret, struct sb_error *err);
 SB_MUST enum sb_err ns_rule_list(struct engine *e, const char *ns, const char *entity, struct sb_arena *a,
@@ -146,6 +153,11 @@ struct ns {
     int64_t last_poll, next_poll;
     struct broker_ns *broker;
     struct ns_rules *rules;
+    /* Geo-DR (ns_pair.c): changed under engine_lock. */
+    enum pair_role role;
+    char alias[NS_NAME_MAX + 1];
+    int64_t partner;
+    bool unmirrored; /* a primary's: the secondary may lack something */
     struct ns *next; /* hash chain */
 };
 /* An entity is deleted: its rules' rows in that transaction, and their memory afterwards (sb thread, under
@@ -154,6 +166,8 @@ SB_MUST enum sb_err ns_rules_drop_entity(struct tx *tx, const struct ns *n, cons
                                          struct sb_error *err);
 void ns_rules_forget_entity(struct ns *n, const char *entity);
 
+/* The namespace that answers at this name: its own, or the alias of which it is the primary. As ns_find. */
+struct ns *ns_find_host(struct engine *e, const char *label);
 /* Under engine_lock or on the sb thread. NULL: none. Case ignored. */
 struct ns *ns_find(struct engine *e, const char *name);
 struct ns *ns_find_id(struct engine *e, int64_t id);

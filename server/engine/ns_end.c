@@ -3,6 +3,7 @@
  */
 #include "server/base/text.h"
 #include "server/engine/broker.h"
+#include "server/engine/ns_pair.h"
 #include "server/engine/poller_pass.h"
 #include "server/engine/rbac.h"
 #include "server/engine/timeline.h"
@@ -18,6 +19,9 @@ static enum sb_err run_delete(struct tx *tx, void *arg, struct sb_error *err)
 {
     enum sb_err rc;
     struct deletion *d = arg;
+    const struct ns *n = ns_find_id(d->e, d->id);
+    if (n)
+        SB_TRY(ns_pair_part(tx, n, d->e, err));
     SB_TRY(broker_ns_delete(tx, d->id, err));
     SB_TRY(st_ns_delete(tx, d->id, err));
 out:
@@ -29,8 +33,10 @@ static void publish_delete(void *arg)
     struct deletion *d = arg;
     engine_lock(d->e);
     struct ns *n = ns_find_id(d->e, d->id);
-    if (n)
+    if (n) {
+        ns_pair_parted(d->e, n);
         ns_table_remove(d->e, n);
+    }
     ns_wake(d->e); /* who waits for its turn finds that it is gone */
     engine_unlock(d->e);
     ns_free(n); /* wipes its keys; what is parked is told */
@@ -59,8 +65,9 @@ static void forget(struct engine *e, const struct ns_view *v, struct sb_arena *a
         ns_tidied("scrub", store_scrub(e->sb, NULL)); /* its wraps leave the log of the database too */
 }
 
-enum sb_err ns_delete(struct engine *e, const char *sub, const char *group, const char *name,
-                      bool *ret_existed, struct sb_error *err)
+/* force: with its group; a pairing does not keep it. */
+static enum sb_err delete_one(struct engine *e, const char *sub, const char *group, const char *name,
+                              bool force, bool *ret_existed, struct sb_error *err)
 {
     enum sb_err rc;
     struct ns_view v;
@@ -74,6 +81,15 @@ enum sb_err ns_delete(struct engine *e, const char *sub, const char *group, cons
             *ret_existed = false;
             rc = SB_OK;
         }
+        goto out;
+    }
+    if (!force && v.partner) {
+        ns_release(e, v.id);
+        rc = sb_fail(
+            err, SB_ECONFLICT,
+            "Namespace '%s' cannot be deleted while it is paired with '%s' under the alias '%s': break the "
+            "pairing first.",
+            v.name, v.partner, v.alias);
         goto out;
     }
     d.id = v.id;
@@ -90,6 +106,12 @@ out:
     return rc;
 }
 
+enum sb_err ns_delete(struct engine *e, const char *sub, const char *group, const char *name,
+                      bool *ret_existed, struct sb_error *err)
+{
+    return delete_one(e, sub, group, name, false, ret_existed, err);
+}
+
 enum sb_err ns_delete_group(struct engine *e, const char *sub, const char *group, struct sb_error *err)
 {
     enum sb_err rc;
@@ -101,7 +123,7 @@ enum sb_err ns_delete_group(struct engine *e, const char *sub, const char *group
     SB_TRY(ns_list(e, sub, group, a, &list, &n, err));
     for (size_t i = 0; i < n; i++) {
         bool existed;
-        SB_TRY(ns_delete(e, list[i].sub, list[i].group, list[i].name, &existed, err));
+        SB_TRY(delete_one(e, list[i].sub, list[i].group, list[i].name, true, &existed, err));
     }
 out:
     arena_free(a);
@@ -115,7 +137,7 @@ enum sb_err ns_name_check(struct engine *e, const char *name, struct sb_error *e
     enum sb_err rc;
     SB_TRY(ns_check_name(name, err));
     engine_lock(e);
-    bool used = ns_find(e, name) != NULL;
+    bool used = ns_find_host(e, name) != NULL;
     engine_unlock(e);
     if (used)
         rc = sb_fail(err, SB_EEXISTS, "The specified name is not available.");

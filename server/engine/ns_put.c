@@ -23,6 +23,7 @@ static enum sb_err read_state(struct put *c, struct sb_error *err)
     engine_lock(c->e);
     const struct ns *n = ns_find(c->e, c->s->name);
     int64_t id = n ? n->id : 0;
+    bool alias = n == NULL && ns_find_host(c->e, c->s->name) != NULL;
     c->entities = n ? broker_entity_count(n) : 0;
     engine_unlock(c->e);
     c->claimed = id != 0 && ns_claim(c->e, id) ? id : 0;
@@ -32,6 +33,8 @@ static enum sb_err read_state(struct put *c, struct sb_error *err)
     if (!c->exists) {
         if (ns_check_name(c->s->name, err) != SB_OK)
             return SB_EINVAL;
+        if (alias)
+            return sb_fail(err, SB_EBADREQUEST, "The specified name is not available.");
     } else if (!text_ieq(c->have.v.sub, c->s->sub) || !text_ieq(c->have.v.group, c->s->group)) {
         /* Names are unique over all of Service Bus; documented text. */
         return c->s->patch ? ns_missing(err, c->s->name, c->s->group)
@@ -237,6 +240,7 @@ static enum sb_err run_update(struct put *c, struct tx *tx, struct sb_error *err
     if (!n)
         return ns_missing(err, c->s->name, c->s->group);
     /* 1: looked at again here, where no entity can appear any more. */
+    c->have.v.role = n->role;
     struct ns_wish w = put_wish(c);
     w.entities = broker_entity_count(n);
     SB_TRY(ns_check_wish(&w, err));
