@@ -48,8 +48,8 @@ libs_server := $(B)/libserver.a $(libs_api)
 sys_base    :=
 sys_crypto  := -lcrypto
 sys_store   := -lsqlite3
-sys_engine  := -lsqlite3 -lcrypto
-sys_api     := -lcjson $(sys_engine) -lm
+sys_engine  := -lsqlite3 -lcrypto -lm
+sys_api     := -lcjson $(sys_engine)
 sys_server  := -lmicrohttpd $(sys_api)
 
 layers := base crypto store engine api server

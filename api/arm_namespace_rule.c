@@ -1,14 +1,9 @@
 /* arm_namespace_rule.c: authorization rules of namespaces on the ARM plane, with their keys. Shapes as
  * recorded. */
+#include "api/arm_auth.h"
 #include "api/arm_namespace.h"
 #include <string.h>
 #include "server/base/text.h"
-
-static const struct {
-    const char *name;
-    unsigned right;
-} rights[] = {
-    {"Listen", RIGHT_LISTEN}, {"Manage", RIGHT_MANAGE}, {"Send", RIGHT_SEND}}; /* in the order of answers */
 
 /* The namespace has to be there, and for a write not Revoked. */
 static enum sb_err require(struct request *r, const char *action, const char *verb, struct ns_view *ret,
@@ -43,51 +38,9 @@ static void write_rule(struct request *r, struct jw *w, const struct ns_view *v,
     jw_str(w, "type", "Microsoft.ServiceBus/Namespaces/AuthorizationRules");
     jw_str(w, "location", v->location);
     jw_obj(w, "properties");
-    jw_arr(w, "rights");
-    for (size_t i = 0; i < SB_ARRAY_LEN(rights); i++)
-        if (rule->rights & rights[i].right)
-            jw_str(w, NULL, rights[i].name);
-    jw_end_arr(w);
+    arm_auth_rights(w, rule->rights);
     jw_end_obj(w);
     jw_end_obj(w);
-}
-
-static enum sb_err answer_keys(struct request *r, const struct ns_view *v, const struct auth_rule *rule)
-{
-    const char *host = request_authority(r, HOST_BUS, v->name, false);
-    struct jw w = reply_json(r, 200);
-    jw_obj(&w, NULL);
-    jw_strf(&w, "primaryConnectionString", "Endpoint=sb://%s/;SharedAccessKeyName=%s;SharedAccessKey=%s",
-            host, rule->name, rule->primary);
-    jw_strf(&w, "secondaryConnectionString", "Endpoint=sb://%s/;SharedAccessKeyName=%s;SharedAccessKey=%s",
-            host, rule->name, rule->secondary);
-    jw_str(&w, "primaryKey", rule->primary);
-    jw_str(&w, "secondaryKey", rule->secondary);
-    jw_str(&w, "keyName", rule->name);
-    jw_end_obj(&w);
-    return SB_OK;
-}
-
-static enum sb_err read_rights(const struct json *body, unsigned *ret, struct sb_error *err)
-{
-    enum sb_err rc;
-    const struct json *p = NULL, *list = NULL;
-    unsigned found = 0;
-    SB_TRY(json_opt_obj(body, "", "properties", &p, err));
-    SB_TRY(json_opt_arr(p, "properties", "rights", &list, err));
-    JSON_FOREACH (j, list) {
-        const char *name = json_is_string(j) ? json_text(j) : "";
-        unsigned right = 0;
-        for (size_t i = 0; i < SB_ARRAY_LEN(rights); i++)
-            right |= text_ieq(name, rights[i].name) ? rights[i].right : 0;
-        if (right == 0)
-            return sb_fail(err, SB_EBADREQUEST,
-                           "Each of 'properties.rights' must be one of 'Listen', 'Send' and 'Manage'.");
-        found |= right;
-    }
-    *ret = found;
-out:
-    return rc;
 }
 
 enum sb_err arm_ns_rule_put(struct request *r, struct sb_error *err)
@@ -97,7 +50,7 @@ enum sb_err arm_ns_rule_put(struct request *r, struct sb_error *err)
     struct auth_rule rule;
     unsigned wanted = 0;
     SB_TRY(require(r, "authorizationRules/write", "write", &v, err));
-    SB_TRY(read_rights(r->json, &wanted, err));
+    SB_TRY(arm_auth_read(r->json, &wanted, err));
     SB_TRY(arm_ns_error(
         r, ns_rule_put(r->e, v.name, NULL, request_param(r, "rule"), wanted, r->arena, &rule, err), err));
     struct jw w = reply_json(r, 200);
@@ -158,7 +111,7 @@ enum sb_err arm_ns_rule_keys(struct request *r, struct sb_error *err)
     struct auth_rule rule;
     SB_TRY(require(r, "authorizationRules/listkeys/action", "read", &v, err));
     SB_TRY(ns_rule_get(r->e, v.name, NULL, request_param(r, "rule"), r->arena, &rule, err));
-    rc = answer_keys(r, &v, &rule);
+    arm_auth_keys(r, false, v.name, NULL, &rule);
 out:
     return rc;
 }
@@ -168,17 +121,14 @@ enum sb_err arm_ns_rule_regenerate(struct request *r, struct sb_error *err)
     enum sb_err rc;
     struct ns_view v;
     struct auth_rule rule;
-    const char *type = NULL, *key = NULL;
+    const char *key = NULL;
+    int which = 0;
     SB_TRY(require(r, "authorizationRules/regenerateKeys/action", "write", &v, err));
-    SB_TRY(json_opt_str(r->json, "", "keyType", &type, err));
-    SB_TRY(json_opt_str(r->json, "", "key", &key, err));
-    if (!type || (!text_ieq(type, "PrimaryKey") && !text_ieq(type, "SecondaryKey")))
-        return sb_fail(err, SB_EBADREQUEST, "'keyType' must be 'PrimaryKey' or 'SecondaryKey'.");
-    SB_TRY(arm_ns_error(r,
-                        ns_rule_regenerate(r->e, v.name, NULL, request_param(r, "rule"),
-                                           text_ieq(type, "SecondaryKey"), key, r->arena, &rule, err),
-                        err));
-    rc = answer_keys(r, &v, &rule);
+    SB_TRY(arm_auth_read_regenerate(r->json, &which, &key, err));
+    SB_TRY(arm_ns_error(
+        r, ns_rule_regenerate(r->e, v.name, NULL, request_param(r, "rule"), which, key, r->arena, &rule, err),
+        err));
+    arm_auth_keys(r, false, v.name, NULL, &rule);
 out:
     return rc;
 }

@@ -449,7 +449,7 @@ void brokerprops_write(struct sb_buf *b, const struct broker_delivery *d, const 
     buf_addc(b, '{');
     text(b, "CorrelationId", p->correlation_id);
     number(b, "DeliveryCount", d->delivery_count);
-    number(b, "EnqueuedSequenceNumber", 0); /* of a topic; 0 on a queue (recorded) */
+    number(b, "EnqueuedSequenceNumber", d->enqueued_seq); /* of its topic; 0 on a queue (recorded) */
     when(b, "EnqueuedTimeUtc", d->enqueued_ms);
     text(b, "Label", p->subject);
     if (d->lock_token[0]) {

@@ -187,6 +187,10 @@ static const struct errmap_cell cells[SB_ERR_MAX][PLANE_MAX] = {
         C(403, "403"), C(409, "Request_ConflictingObject"), C(409, "Conflict")),
     ROW(SB_EGONE, C(404, "NotFound"), CI(404, "invalid_request", "90013"), C(404, "NotFound"), C(410, "410"),
         C(404, "Request_ResourceNotFound"), C(404, "NotFound")),
+    /* Documented as "Unauthorized". */
+    ROW(SB_ESECONDARY, C(401, "Unauthorized"), CI(400, "invalid_request", "90013"), C(409, "Conflict"),
+        C(401, "401"), C(409, "Request_ConflictingObject"), C(409, "Conflict")),
+    MISSING(SB_ENOSUBENTITY, C(404, "SubscriptionNotFound")), /* recorded, of rules too */
     MISSING(SB_ELOCKLOST, C(404, "NotFound")),
     ROW(SB_EQUOTA, C(403, "QuotaExceeded"), CI(400, "invalid_request", "90013"), C(403, "Forbidden"),
         C(403, "403"), C(403, "Directory_QuotaExceeded"), C(403, "QuotaExceeded")),

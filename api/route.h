@@ -72,7 +72,10 @@ extern const struct route_table routes_arm_vault;           /* arm_vault.c */
 extern const struct route_table routes_arm_vault_key;       /* arm_vault_key.c */
 extern const struct route_table routes_arm_diagnostic;      /* arm_diagnostic.c */
 extern const struct route_table routes_arm_namespace;       /* arm_namespace.c */
-extern const struct route_table routes_arm_queue;           /* arm_queue.c */
+extern const struct route_table routes_arm_entity;          /* arm_entity.c */
+extern const struct route_table routes_arm_alias;           /* arm_alias.c */
+extern const struct route_table routes_arm_bus;             /* arm_bus.c */
+extern const struct route_table routes_arm_child;           /* arm_child.c */
 extern const struct route_table routes_entra;               /* entra.c */
 extern const struct route_table routes_graph;               /* graph.c */
 extern const struct route_table routes_vault_keys;          /* vault_keys.c */

@@ -21,7 +21,7 @@ struct home {
 static enum sb_err find_home(struct request *r, struct home *ret, struct sb_error *err)
 {
     engine_lock(r->e);
-    const struct ns *n = ns_find(r->e, r->host_label);
+    const struct ns *n = ns_find_host(r->e, r->host_label);
     if (n) {
         (void)text_copy(ret->name, sizeof ret->name, n->name);
         (void)text_copy(ret->sub, sizeof ret->sub, n->sub);
@@ -113,9 +113,10 @@ static const char *scope_of(struct request *r, const struct home *home)
     if (entity == NULL)
         return NULL;
     (void)broker_cut_dlq(entity);
+    const char *type = broker_below_topics(r->e, home->name, entity) ? "/topics/" : "/queues/";
     return arena_printf(
         r->arena, "/subscriptions/%s/resourceGroups/%s/providers/Microsoft.ServiceBus/namespaces/%s%s%s",
-        home->sub, home->group, home->name, *entity ? "/queues/" : "", entity);
+        home->sub, home->group, home->name, *entity ? type : "", entity);
 }
 
 static unsigned assigned_rights(struct request *r, const char *scope)
@@ -146,6 +147,8 @@ static enum sb_err check_bearer(struct request *r, const struct home *home, cons
         BUS_APP_ID,
         arena_printf(r->arena, "https://%s.servicebus.windows.net", home->name),
         arena_printf(r->arena, "https://%s.servicebus.localhost", home->name),
+        arena_printf(r->arena, "https://%s.servicebus.windows.net", r->host_label), /* of an alias */
+        arena_printf(r->arena, "https://%s.servicebus.localhost", r->host_label),
     };
     const char *scope = scope_of(r, home);
     if (scope == NULL || arena_failed(r->arena))

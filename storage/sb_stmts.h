@@ -14,7 +14,7 @@
 #define SB_NS_COLUMNS                                                                                        \
     "id,name,sub,grp,location,tags,sku,capacity,partitions,identity,principal,encrypted,infra,revoked,"      \
     "root,check_value,generation,reserved,local_auth_off,zone_redundant,public_access,tls,extra,created_ms," \
-    "updated_ms"
+    "updated_ms,deleting_ms"
 #define SB_STMTS_NAMESPACE(X)                                                                                \
     X(SB_NS_ALL, "SELECT " SB_NS_COLUMNS " FROM namespace ORDER BY id")                                      \
     X(SB_NS_BY_NAME, "SELECT " SB_NS_COLUMNS " FROM namespace WHERE name=?1")                                \
@@ -33,6 +33,7 @@
       "encrypted=?12,infra=?13,revoked=?14,root=?15,check_value=?16,local_auth_off=?17,zone_redundant=?18,"  \
       "public_access=?19,tls=?20,extra=?21,updated_ms=?23 WHERE id=?1")                                      \
     X(SB_NS_SET_REVOKED, "UPDATE namespace SET revoked=?2,updated_ms=?3 WHERE id=?1")                        \
+    X(SB_NS_SET_DELETING, "UPDATE namespace SET deleting_ms=?2 WHERE id=?1")                                 \
     X(SB_NS_RESERVE, "UPDATE namespace SET generation=?2,reserved=?3 WHERE id=?1")                           \
     X(SB_NS_RESERVED, "SELECT generation,reserved FROM namespace WHERE id=?1")                               \
     X(SB_NS_DELETE, "DELETE FROM namespace WHERE id=?1")                                                     \
@@ -55,13 +56,23 @@
     X(SB_NS_RULE_PUT, "INSERT INTO ns_rule(ns,entity,name,rights,keys) VALUES(?1,?2,?3,?4,?5) "              \
                       "ON CONFLICT(ns,entity,name) DO UPDATE SET rights=?4,keys=?5")                         \
     X(SB_NS_RULE_DELETE, "DELETE FROM ns_rule WHERE ns=?1 AND entity=?2 AND name=?3")                        \
-    X(SB_NS_RULES_DROP, "DELETE FROM ns_rule WHERE ns=?1 AND entity=?2")
+    X(SB_NS_RULES_DROP, "DELETE FROM ns_rule WHERE ns=?1 AND entity=?2")                                     \
+    X(SB_CHILD_PUT, "INSERT INTO ns_child(ns,kind,name,body) VALUES(?1,?2,?3,?4) "                           \
+                    "ON CONFLICT(ns,kind,name) DO UPDATE SET body=?4")                                       \
+    X(SB_CHILD_DELETE, "DELETE FROM ns_child WHERE ns=?1 AND kind=?2 AND name=?3")                           \
+    X(SB_CHILD_LIST, "SELECT name,body FROM ns_child WHERE ns=?1 AND kind=?2 AND (?3 IS NULL OR name=?3) "   \
+                     "ORDER BY name LIMIT ?4")                                                               \
+    X(SB_CHILD_COUNT, "SELECT count(*) FROM ns_child WHERE ns=?1 AND kind=?2")                               \
+    X(SB_ALIAS_PUT, "INSERT INTO alias(ns,name,role,partner) VALUES(?1,?2,?3,?4) "                           \
+                    "ON CONFLICT(ns) DO UPDATE SET name=?2,role=?3,partner=?4")                              \
+    X(SB_ALIAS_DROP, "DELETE FROM alias WHERE ns=?1")                                                        \
+    X(SB_ALIAS_ALL, "SELECT ns,name,role,partner FROM alias ORDER BY ns")
 
 /* entities and messages (st_entity.c, st_message.c) */
 #define SB_COUNT_COLUMNS "next_seq,active,dead_letter,scheduled,bytes"
 #define SB_ENTITY_COLUMNS                                                                                    \
     "id,ns,name,status,forward_to,forward_dlq,metadata,lock_ms,ttl_ms,dup_window_ms,idle_ms,max_mb,"         \
-    "max_message_kb,max_delivery,flags,created_ms,updated_ms,accessed_ms," SB_COUNT_COLUMNS
+    "max_message_kb,max_delivery,flags,created_ms,updated_ms,accessed_ms,kind,client_id," SB_COUNT_COLUMNS
 #define SB_MESSAGE_COLUMNS                                                                                   \
     "id,ns,sub,state,enqueued_ms,expires_ms,due_ms,lock_token,delivery_count,hops,size,enqueued_seq"
 #define SB_BLOB_COLUMNS "session,blob,dl_blob"
@@ -70,18 +81,22 @@
 #define SB_STMTS_ENTITY(X)                                                                                   \
     X(SB_ENTITY_INSERT,                                                                                      \
       "INSERT INTO entity(ns,status,forward_to,forward_dlq,metadata,lock_ms,ttl_ms,dup_window_ms,idle_ms,"   \
-      "max_mb,max_message_kb,max_delivery,flags,updated_ms,name,created_ms) "                                \
-      "VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16) RETURNING id")                         \
+      "max_mb,max_message_kb,max_delivery,flags,updated_ms,client_id,name,created_ms,kind) "                 \
+      "VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18) RETURNING id")                 \
     X(SB_ENTITY_UPDATE,                                                                                      \
       "UPDATE entity SET status=?2,forward_to=?3,forward_dlq=?4,metadata=?5,lock_ms=?6,ttl_ms=?7,"           \
-      "dup_window_ms=?8,idle_ms=?9,max_mb=?10,max_message_kb=?11,max_delivery=?12,flags=?13,updated_ms=?14 " \
-      "WHERE id=?1")                                                                                         \
+      "dup_window_ms=?8,idle_ms=?9,max_mb=?10,max_message_kb=?11,max_delivery=?12,flags=?13,updated_ms=?14," \
+      "client_id=?15 WHERE id=?1")                                                                           \
     X(SB_ENTITY_COUNT,                                                                                       \
       "UPDATE entity SET next_seq=?2,active=?3,dead_letter=?4,scheduled=?5,bytes=?6,accessed_ms=?7 "         \
       "WHERE id=?1")                                                                                         \
     X(SB_ENTITY_COUNTED, "SELECT " SB_COUNT_COLUMNS " FROM entity WHERE id=?1")                              \
     X(SB_ENTITY_LIST, "SELECT " SB_ENTITY_COLUMNS " FROM entity WHERE ns=?1 ORDER BY name")                  \
     X(SB_ENTITY_DELETE, "DELETE FROM entity WHERE id=?1")                                                    \
+    X(SB_RULE_PUT, "INSERT INTO rule(entity,name,created_ms,sealed) VALUES(?1,?2,?3,?4) "                    \
+                   "ON CONFLICT(entity,name) DO UPDATE SET sealed=?4")                                       \
+    X(SB_RULE_DELETE, "DELETE FROM rule WHERE entity=?1 AND name=?2")                                        \
+    X(SB_RULE_LIST, "SELECT name,created_ms,sealed FROM rule WHERE entity=?1 ORDER BY name")                 \
     X(SB_SEEN_GET, "SELECT 1 FROM seen WHERE entity=?1 AND hmac=?2 AND until_ms>?3")                         \
     X(SB_SEEN_PUT,                                                                                           \
       "INSERT INTO seen(entity,hmac,until_ms) VALUES(?1,?2,?3) ON CONFLICT DO UPDATE SET until_ms=?3")       \

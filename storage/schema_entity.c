@@ -1,5 +1,5 @@
 /*
- * schema_entity.c: tables of queues and their messages.
+ * schema_entity.c: tables of queues, topics and subscriptions, of rules and of messages.
  *
  * A message's row key is `id = entity << 40 | sequence number`, so that the messages of a queue lie side by
  * side in the order of their sequence numbers, and a queue's first message is found by a range of the key
@@ -11,8 +11,8 @@
  * dead-lettered, scheduled, bytes, next sequence number) is kept in its own row, written once per commit, in
  * the transaction of what it counts: nothing is ever counted by a query.
  *
- * Texts of users are not here: `blob` and `dl_blob` are sealed, `metadata` too, and what must be found by its
- * value (message id, session id) is there as an HMAC (semantics 20).
+ * Texts of users are not here: `blob` and `dl_blob` are sealed, `metadata` and what a rule says too, and what
+ * must be found by its value (message id, session id) is there as an HMAC (semantics 20).
  */
 #include "storage/schema.h"
 
@@ -34,9 +34,10 @@ const char schema_sb_entity_v1[] =
     " max_mb INTEGER NOT NULL,"
     " max_message_kb INTEGER NOT NULL,"
     " max_delivery INTEGER NOT NULL,"
-    /* Bits: duplicate detection 1, sessions 2, dead-letter expired 4, batched 8, partitioning 16, express 32.
-     */
-    " flags INTEGER NOT NULL CHECK(flags BETWEEN 0 AND 63),"
+    /* Bits: ST_ENTITY_DUP and its neighbours in st_entity.h. */
+    " flags INTEGER NOT NULL CHECK(flags BETWEEN 0 AND 2047),"
+    " kind INTEGER NOT NULL DEFAULT 0 CHECK(kind BETWEEN 0 AND 2)," /* queue, topic, subscription */
+    " client_id TEXT,"
     " created_ms INTEGER NOT NULL,"
     " updated_ms INTEGER NOT NULL,"
     " accessed_ms INTEGER NOT NULL DEFAULT 0,"
@@ -71,6 +72,16 @@ const char schema_sb_entity_v1[] =
     ") STRICT;"
     "CREATE INDEX message_ready ON message(sub) WHERE state=0;"
     "CREATE INDEX message_due ON message(ns, due_ms) WHERE due_ms IS NOT NULL;"
+
+    /* Rules of subscriptions, sealed under the platform key: they can be read while the namespace is Revoked.
+     */
+    "CREATE TABLE rule("
+    " entity INTEGER NOT NULL REFERENCES entity(id) ON DELETE CASCADE,"
+    " name TEXT NOT NULL COLLATE NOCASE,"
+    " created_ms INTEGER NOT NULL,"
+    " sealed BLOB NOT NULL CHECK(length(sealed)>=40),"
+    " PRIMARY KEY(entity, name)"
+    ") STRICT, WITHOUT ROWID;"
 
     /* Message ids that a queue with duplicate detection has seen: it outlives the messages. */
     "CREATE TABLE seen("

@@ -1,4 +1,5 @@
-/* st_entity.c: SQL of queues and of the message ids that they have seen. */
+/* st_entity.c: SQL of queues, topics, subscriptions and their rules, and of the message ids that they have
+ * seen. */
 #include "storage/st_entity.h"
 #include "storage/st_message.h"
 #include "storage/stmt.h"
@@ -18,6 +19,7 @@ static void bind_config(struct stmt *s, const struct st_entity *row)
     stmt_bind_i64(s, 12, row->max_delivery);
     stmt_bind_i64(s, 13, row->flags);
     stmt_bind_i64(s, 14, row->updated_ms);
+    stmt_bind_text(s, 15, row->client_id);
 }
 
 enum sb_err st_entity_insert(struct tx *tx, const struct st_entity *row, int64_t *ret_id,
@@ -28,8 +30,9 @@ enum sb_err st_entity_insert(struct tx *tx, const struct st_entity *row, int64_t
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, SB_ENTITY_INSERT);
     stmt_bind_i64(&s, 1, row->ns);
     bind_config(&s, row);
-    stmt_bind_text(&s, 15, row->name);
-    stmt_bind_i64(&s, 16, row->created_ms);
+    stmt_bind_text(&s, 16, row->name);
+    stmt_bind_i64(&s, 17, row->created_ms);
+    stmt_bind_i64(&s, 18, row->kind);
     SB_TRY(stmt_row(&s, &found, err));
     int64_t id = stmt_i64(&s, 0);
     SB_TRY(stmt_exec(&s, err));
@@ -104,7 +107,9 @@ static void read_row(struct stmt *s, struct sb_arena *a, struct st_entity *row)
                               .created_ms = stmt_i64(s, 15),
                               .updated_ms = stmt_i64(s, 16),
                               .accessed_ms = stmt_i64(s, 17),
-                              .count = read_counters(s, 18)};
+                              .kind = (int)stmt_i64(s, 18),
+                              .client_id = stmt_text(s, 19, a),
+                              .count = read_counters(s, 20)};
 }
 
 enum sb_err st_entity_list(struct tx *tx, int64_t ns, struct sb_arena *a, struct st_entity **ret,
@@ -175,4 +180,55 @@ enum sb_err st_seen_put(struct tx *tx, int64_t entity, const uint8_t hmac[32], i
     stmt_bind_blob(&s, 2, hmac, 32);
     stmt_bind_i64(&s, 3, until);
     return stmt_exec(&s, err);
+}
+
+/* ---- rules ---- */
+
+enum sb_err st_rule_put(struct tx *tx, const struct st_rule *row, struct sb_error *err)
+{
+    SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, SB_RULE_PUT);
+    stmt_bind_i64(&s, 1, row->entity);
+    stmt_bind_text(&s, 2, row->name);
+    stmt_bind_i64(&s, 3, row->created_ms);
+    stmt_bind_blob(&s, 4, row->sealed.p, row->sealed.n);
+    return stmt_exec(&s, err);
+}
+
+enum sb_err st_rule_delete(struct tx *tx, int64_t entity, const char *name, struct sb_error *err)
+{
+    SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, SB_RULE_DELETE);
+    stmt_bind_i64(&s, 1, entity);
+    stmt_bind_text(&s, 2, name);
+    return stmt_exec(&s, err);
+}
+
+enum sb_err st_rule_list(struct tx *tx, int64_t entity, struct sb_arena *a, struct st_rule **ret,
+                         size_t *ret_n, struct sb_error *err)
+{
+    enum sb_err rc;
+    struct st_rule *rows = NULL;
+    size_t n = 0, cap = 0;
+    bool found;
+    SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, SB_RULE_LIST);
+    stmt_bind_i64(&s, 1, entity);
+    SB_TRY(stmt_row(&s, &found, err));
+    while (found) {
+        if (n == cap) {
+            struct st_rule *more = ARENA_ARRAY(a, struct st_rule, cap = cap == 0 ? 4 : cap * 2);
+            if (more == NULL)
+                return sb_fail(err, SB_ENOMEM, "out of memory listing rules");
+            if (n > 0)
+                memcpy(more, rows, n * sizeof *rows);
+            rows = more;
+        }
+        rows[n++] = (struct st_rule){.entity = entity,
+                                     .name = stmt_text(&s, 0, a),
+                                     .created_ms = stmt_i64(&s, 1),
+                                     .sealed = stmt_blob(&s, 2, a)};
+        SB_TRY(stmt_row(&s, &found, err));
+    }
+    *ret = rows;
+    *ret_n = n;
+out:
+    return rc;
 }

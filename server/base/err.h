@@ -92,6 +92,8 @@
     X(SB_EUNREACHABLE, "customer keys cannot be reached")                                                    \
     X(SB_EKEYGONE, "no listed key can unwrap")                                                               \
     X(SB_EGONE, "entity does not exist")                                                                     \
+    X(SB_ESECONDARY, "a secondary namespace is read-only")                                                   \
+    X(SB_ENOSUBENTITY, "no such subscription or rule")                                                       \
     X(SB_ELOCKLOST, "no message under that lock")                                                            \
     X(SB_EQUOTA, "quota exceeded")                                                                           \
     X(SB_EENTITY, "entity settings are invalid")                                                             \

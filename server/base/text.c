@@ -1,5 +1,7 @@
 /* text.c: comparison, copying, numbers, GUIDs, hex, base64, percent-encoding and UTF-8 checks. */
 #include "server/base/text.h"
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- comparison and copying ---- */
@@ -97,6 +99,18 @@ bool text_to_i64(const char *s, int64_t min, int64_t max, int64_t *ret)
     if (!minus)
         v = -v;
     if (v < min || v > max)
+        return false;
+    *ret = v;
+    return true;
+}
+
+bool text_to_double(const char *s, double *ret)
+{
+    char *end = NULL;
+    if (*s == '\0' || strchr(" \t\n\v\f\r", *s) != NULL)
+        return false;
+    double v = strtod(s, &end);
+    if (*end != '\0' || !isfinite(v))
         return false;
     *ret = v;
     return true;

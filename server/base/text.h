@@ -28,6 +28,9 @@ bool text_copyn(char *dst, size_t cap, const char *src, size_t n);
 
 /* Whole text must be a decimal number in range; false otherwise, *ret untouched. */
 bool text_to_i64(const char *s, int64_t min, int64_t max, int64_t *ret);
+/* Whole text must be a finite number as C writes it (without leading blanks); false otherwise, *ret
+ * untouched. */
+bool text_to_double(const char *s, double *ret);
 
 /* 8-4-4-4-12 lower-case hex from 16 bytes; dst has 37 bytes. */
 void guid_format(const uint8_t b[16], char *dst);

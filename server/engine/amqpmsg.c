@@ -201,10 +201,9 @@ static void add_properties(struct sb_buf *b, const struct amqp_props *p)
     close_compound(b, at, n);
 }
 
-enum sb_err amqpmsg_encode(const struct amqp_message *m, struct sb_buf *out, struct sb_error *err)
+/* Everything in front of the body. */
+static void add_head(struct sb_buf *out, const struct amqp_message *m)
 {
-    if (m->body.n > UINT32_MAX)
-        return sb_fail(err, SB_ETOOLARGE, "the body is too large");
     add_annotations(out, &m->props);
     add_properties(out, &m->props);
     if (m->app_n > 0) {
@@ -216,6 +215,13 @@ enum sb_err amqpmsg_encode(const struct amqp_message *m, struct sb_buf *out, str
         }
         close_compound(out, at, 2 * m->app_n);
     }
+}
+
+enum sb_err amqpmsg_encode(const struct amqp_message *m, struct sb_buf *out, struct sb_error *err)
+{
+    if (m->body.n > UINT32_MAX)
+        return sb_fail(err, SB_ETOOLARGE, "the body is too large");
+    add_head(out, m);
     add_section(out, SECTION_DATA);
     add_bytes(out, CODE_BIN8, CODE_BIN32, m->body.p, m->body.n);
     if (buf_failed(out))
@@ -576,5 +582,24 @@ enum sb_err amqpmsg_decode(struct sb_blob sections, struct sb_arena *a, struct a
         }
     }
     *ret = m;
+    return SB_OK;
+}
+
+enum sb_err amqpmsg_rewrite(const struct amqp_message *m, struct sb_blob original, struct sb_buf *out,
+                            struct sb_error *err)
+{
+    struct reader r = {original.p, original.n, NULL};
+    add_head(out, m);
+    while (r.n > 0) {
+        unsigned section;
+        struct sb_blob v;
+        const uint8_t *begin = r.p;
+        if (!section_code(&r, &section) || !take(&r, &v))
+            return malformed(err);
+        if (section != SECTION_ANNOTATIONS && section != SECTION_PROPERTIES && section != SECTION_APP)
+            buf_add(out, begin, (size_t)(r.p - begin));
+    }
+    if (buf_failed(out))
+        return sb_fail(err, SB_ETOOLARGE, "the message does not fit");
     return SB_OK;
 }

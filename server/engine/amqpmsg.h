@@ -46,6 +46,10 @@ struct amqp_message {
 
 /* Appends annotations (if any), properties, application-properties (if any) and one data section. */
 SB_MUST enum sb_err amqpmsg_encode(const struct amqp_message *m, struct sb_buf *out, struct sb_error *err);
+/* Encodes m's properties and, instead of its body, every section of the original that amqpmsg_encode does not
+ * write itself, byte for byte. SB_EINVAL: original is malformed. */
+SB_MUST enum sb_err amqpmsg_rewrite(const struct amqp_message *m, struct sb_blob original, struct sb_buf *out,
+                                    struct sb_error *err);
 /* Decodes into the arena; strict about lengths and nesting (hostile input). SB_EINVAL. */
 SB_MUST enum sb_err amqpmsg_decode(struct sb_blob sections, struct sb_arena *a, struct amqp_message *ret,
                                    struct sb_error *err);

@@ -33,8 +33,8 @@ static const char *put_text(char **at, const char *s)
 
 struct st_entity *broker_config_copy(const struct st_entity *row)
 {
-    size_t n =
-        text_size(row->name) + text_size(row->forward_to) + text_size(row->forward_dlq) + row->metadata.n;
+    size_t n = text_size(row->name) + text_size(row->forward_to) + text_size(row->forward_dlq) +
+               text_size(row->client_id) + row->metadata.n;
     struct st_entity *cfg = malloc(sizeof *cfg + n);
     if (cfg == NULL)
         return NULL;
@@ -43,6 +43,7 @@ struct st_entity *broker_config_copy(const struct st_entity *row)
     cfg->name = put_text(&at, row->name);
     cfg->forward_to = put_text(&at, row->forward_to);
     cfg->forward_dlq = put_text(&at, row->forward_dlq);
+    cfg->client_id = put_text(&at, row->client_id);
     if (row->metadata.p) {
         memcpy(at, row->metadata.p, row->metadata.n);
         cfg->metadata.p = (const uint8_t *)at;
@@ -103,6 +104,7 @@ void broker_entity_free(struct entity *t)
         const struct st_entity *c;
         void *p;
     } cfg = {.c = t->cfg};
+    broker_rule_free_all(t->rules);
     free(cfg.p);
     free(t);
 }
@@ -176,6 +178,7 @@ void broker_link(struct broker_ns *home, struct entity *t)
     t->home = home;
     chain(home, t);
     home->count++;
+    broker_topic_join(home, t);
     if (broker_idle_due(t) != BROKER_NEVER) {
         home->idlers++;
         broker_due_at(home, broker_idle_due(t));
@@ -193,6 +196,7 @@ void broker_unlink(struct entity *t)
         p = &(*p)->id_next;
     *p = t->id_next;
     t->home->count--;
+    broker_topic_leave(t);
     t->home->idlers -= broker_idle_due(t) != BROKER_NEVER;
 }
 
@@ -415,6 +419,7 @@ enum sb_err broker_ns_load(struct engine *e, struct tx *tx, struct ns *n, struct
         if (t == NULL)
             goto no_memory;
         broker_link(home, t);
+        SB_TRY(broker_topic_load(e, tx, t, a, err));
     }
     if (home->next_due != BROKER_NEVER)
         broker_due_at(home, home->next_due);
@@ -447,7 +452,7 @@ void broker_ns_free(struct broker_ns *home)
 
 size_t broker_entity_count(const struct ns *n)
 {
-    return n->broker ? n->broker->count : 0;
+    return n->broker ? n->broker->count - n->broker->subs : 0;
 }
 
 struct broker_totals broker_totals(const struct ns *n)

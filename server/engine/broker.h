@@ -1,5 +1,10 @@
 /*
- * broker.h: queues and their messages: send, peek-lock, receive-and-delete, settle, expiry, dead-lettering.
+ * broker.h: queues, topics, subscriptions and their messages: send, peek-lock, receive-and-delete, settle,
+ * expiry, dead-lettering.
+ *
+ * Queues, topics and subscriptions are one kind of thing to the broker, an entity; a subscription's name is
+ * its path, "TOPIC/subscriptions/SUB". A topic holds no messages but scheduled ones: what is sent to it is
+ * copied into each subscription with a matching rule.
  *
  * A message operation is a `struct broker_op`: filled in by the caller, queued with broker_submit, run on the
  * sb thread inside a group commit, and handed back through `done` when it is durable (or refused). A receive
@@ -13,39 +18,73 @@
 struct entity; /* broker_private.h */
 struct waiters;
 
-#define ENTITY_NAME_MAX 260
-#define MESSAGE_ID_MAX  128
+#define ENTITY_NAME_MAX       260
+#define SUBSCRIPTION_NAME_MAX 50
+#define SUBSCRIPTION_INFIX    "/subscriptions/"
+#define ENTITY_PATH_MAX       (ENTITY_NAME_MAX + sizeof SUBSCRIPTION_INFIX - 1 + SUBSCRIPTION_NAME_MAX)
+#define MESSAGE_ID_MAX        128
 
 /* ---- entities as ARM shows them ---- */
-struct queue {
+enum entity_kind { ENTITY_QUEUE, ENTITY_TOPIC, ENTITY_SUBSCRIPTION };
+struct entity_view {
     int64_t id;
-    const char *ns, *name;
+    enum entity_kind kind;
+    const char *ns, *name;                           /* of a subscription: its path */
     int64_t lock_ms, ttl_ms, dup_window_ms, idle_ms; /* TIME_FOREVER_MS: never */
-    int64_t max_mb, max_message_kb;
-    int max_delivery;
+    int64_t max_mb, max_message_kb, max_delivery;
     bool dup, session, dead_letter_expired, batched, partitioning, express;
+    bool ordering, dead_letter_filter, affine, durable, shared;
+    const char *client_id;                       /* or NULL */
     const char *status;                          /* "Active", "Disabled", "SendDisabled", "ReceiveDisabled" */
     const char *forward_to, *forward_dlq;        /* or NULL */
     const char *user_metadata;                   /* or NULL; sealed under the platform key at rest */
     int64_t created_ms, updated_ms, accessed_ms; /* accessed 0: never */
     int64_t size_bytes, active, dead_letter, scheduled;
-    bool changed; /* broker_queue_put: it is new or another than before */
+    int64_t subscriptions; /* of a topic */
+    bool changed;          /* broker_entity_put: it is new or another than before */
 };
-struct queue_spec { /* -1 / NULL: not sent (a PUT keeps defaults for a new queue, current values for an old
-                       one) */
-    const char *ns, *name, *status, *forward_to, *forward_dlq, *user_metadata;
-    int64_t lock_ms, ttl_ms, dup_window_ms, idle_ms, max_mb, max_message_kb;
-    int max_delivery, dup, session, dead_letter_expired, batched, partitioning, express;
+/* -1 / NULL: not sent (a PUT keeps defaults for a new entity, current values for an old one). Begin with
+ * broker_spec. */
+struct entity_spec {
+    enum entity_kind kind;
+    const char *ns, *name, *status, *forward_to, *forward_dlq, *user_metadata, *client_id;
+    int64_t lock_ms, ttl_ms, dup_window_ms, idle_ms, max_mb, max_message_kb, max_delivery;
+    int dup, session, dead_letter_expired, batched, partitioning, express;
+    int ordering, dead_letter_filter, affine, durable, shared;
 };
-SB_MUST enum sb_err broker_queue_put(struct engine *e, const struct queue_spec *s, struct sb_arena *a,
-                                     struct queue *ret, bool *ret_created, struct sb_error *err);
-SB_MUST enum sb_err broker_queue_get(struct engine *e, const char *ns, const char *name, struct sb_arena *a,
-                                     struct queue *ret, struct sb_error *err);
-SB_MUST enum sb_err broker_queue_list(struct engine *e, const char *ns, size_t skip, size_t top,
-                                      struct sb_arena *a, struct queue **ret, size_t *ret_n,
+/* A spec in which nothing was sent. */
+struct entity_spec broker_spec(enum entity_kind kind, const char *ns, const char *name);
+/* A new subscription needs its topic (SB_ENOPARENT) and gets the rule $Default. SB_EEXISTS: an entity of
+ * another kind has that name. */
+SB_MUST enum sb_err broker_entity_put(struct engine *e, const struct entity_spec *s, struct sb_arena *a,
+                                      struct entity_view *ret, bool *ret_created, struct sb_error *err);
+/* SB_EGONE; SB_ENOSUBENTITY for a subscription (recorded). */
+SB_MUST enum sb_err broker_entity_get(struct engine *e, const char *ns, enum entity_kind kind,
+                                      const char *name, struct sb_arena *a, struct entity_view *ret,
                                       struct sb_error *err);
-SB_MUST enum sb_err broker_queue_delete(struct engine *e, const char *ns, const char *name, bool *ret_existed,
-                                        struct sb_error *err);
+/* By name. topic: the topic whose subscriptions are listed, else NULL. */
+SB_MUST enum sb_err broker_entity_list(struct engine *e, const char *ns, enum entity_kind kind,
+                                       const char *topic, size_t skip, size_t top, struct sb_arena *a,
+                                       struct entity_view **ret, size_t *ret_n, struct sb_error *err);
+/* Is this a topic's path, or one of its subscriptions'? Any thread. */
+bool broker_below_topics(struct engine *e, const char *ns, const char *path);
+/* A topic goes with its subscriptions. */
+SB_MUST enum sb_err broker_entity_delete(struct engine *e, const char *ns, enum entity_kind kind,
+                                         const char *name, bool *ret_existed, struct sb_error *err);
+
+/* ---- rules of subscriptions; path: the subscription's ---- */
+struct rule_spec; /* broker_rule.h */
+struct rule_view;
+SB_MUST enum sb_err broker_rule_put(struct engine *e, const char *ns, const char *path, const char *name,
+                                    const struct rule_spec *s, struct sb_arena *a, struct rule_view *ret,
+                                    struct sb_error *err);
+/* SB_ENOSUBENTITY, in the recorded words, when the subscription or the rule is missing. */
+SB_MUST enum sb_err broker_rule_get(struct engine *e, const char *ns, const char *path, const char *name,
+                                    struct sb_arena *a, struct rule_view *ret, struct sb_error *err);
+SB_MUST enum sb_err broker_rule_list(struct engine *e, const char *ns, const char *path, struct sb_arena *a,
+                                     struct rule_view **ret, size_t *ret_n, struct sb_error *err);
+SB_MUST enum sb_err broker_rule_delete(struct engine *e, const char *ns, const char *path, const char *name,
+                                       bool *ret_existed, struct sb_error *err);
 
 /* ---- life cycle (engine.c calls these; broker_stop stands below) ---- */
 SB_MUST enum sb_err broker_open(struct engine *e, struct sb_error *err); /* before ns_open */
@@ -58,7 +97,7 @@ bool broker_cut_dlq(char *path);
 SB_MUST enum sb_err broker_ns_load(struct engine *e, struct tx *tx, struct ns *n,
                                    struct sb_error *err); /* fills n->broker from the database */
 void broker_ns_free(struct broker_ns *b);
-size_t broker_entity_count(const struct ns *n);
+size_t broker_entity_count(const struct ns *n); /* queues and topics */
 struct broker_totals {
     int64_t active, dead_letter, scheduled, bytes;
 };
@@ -112,7 +151,7 @@ struct broker_op {
     struct sb_arena *arena; /* the caller's; used on the sb thread until done */
     enum broker_kind kind;
     char ns[NS_NAME_MAX + 1];
-    char entity[ENTITY_NAME_MAX + 1]; /* without /$DeadLetterQueue */
+    char entity[ENTITY_PATH_MAX + 1]; /* without /$DeadLetterQueue */
     bool dlq;
     /* in */
     const struct broker_message *messages; /* SEND: all or none */

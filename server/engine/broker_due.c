@@ -46,6 +46,8 @@ static struct entity *first_idle(const struct broker_ns *home, int64_t now, int6
 {
     struct entity *first = NULL;
     *ret = BROKER_NEVER;
+    if (home->n->role == PAIR_SECONDARY) /* its primary's are used */
+        return NULL;
     for (size_t i = 0; home->idlers > 0 && i < home->slots; i++) {
         for (struct entity *t = home->by_id[i]; t; t = t->id_next) {
             int64_t due = broker_idle_due(t);
@@ -133,12 +135,14 @@ static void due_ns(struct ns *n, void *arg)
 
 static enum sb_err delete_idle(struct due_run *d)
 {
+    static const char *const events[] = {[ST_ENTITY_QUEUE] = "queueDeleted",
+                                         [ST_ENTITY_TOPIC] = "topicDeleted",
+                                         [ST_ENTITY_SUBSCRIPTION] = "subscriptionDeleted"};
     enum sb_err rc;
     struct entity *t = d->idle;
     const struct ns *n = t->home->n;
-    SB_TRY(ns_rules_drop_entity(d->tx, n, t->cfg->name, d->err));
-    SB_TRY(st_entity_delete(d->tx, t->id, d->err));
-    timeline_note(d->e, d->idle_at, "queueDeleted", "%s/%s: idle", n->name, t->cfg->name);
+    SB_TRY(broker_topic_drop(d->tx, t, d->err));
+    timeline_note(d->e, d->idle_at, events[t->cfg->kind], "%s/%s: idle", n->name, t->cfg->name);
 out:
     return rc;
 }
@@ -175,11 +179,7 @@ static void publish(void *arg)
     struct due_run *d = arg;
     struct broker *b = d->e->broker;
     if (d->idle) {
-        engine_lock(d->e);
-        ns_rules_forget_entity(d->idle->home->n, d->idle->cfg->name);
-        broker_unlink(d->idle);
-        engine_unlock(d->e);
-        broker_entity_free(d->idle);
+        broker_topic_forget(d->e, d->idle);
         d->more = true;
     }
     broker_after(b);

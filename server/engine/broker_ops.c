@@ -70,6 +70,9 @@ static enum sb_err check_send(struct broker_op *op, const struct entity *t)
     int64_t size = 0;
     if (op->dlq)
         return broker_refuse(op, SB_EBADREQUEST, "Messages cannot be sent to a dead-letter queue.");
+    if (cfg->kind == ST_ENTITY_SUBSCRIPTION)
+        return broker_refuse(op, SB_EBADREQUEST,
+                             "Messages cannot be sent to a subscription: send to its topic.");
     if (cfg->status == ST_ENTITY_DISABLED || cfg->status == ST_ENTITY_SEND_DISABLED)
         return broker_refuse(op, SB_EENTITYDISABLED,
                              "Messaging entity '%s' is currently disabled for Send operations.", cfg->name);
@@ -77,13 +80,14 @@ static enum sb_err check_send(struct broker_op *op, const struct entity *t)
         check_message(op, t, &op->messages[i]);
         size += (int64_t)op->messages[i].sections.n;
     }
-    int64_t max = cfg->max_mb * 1024 * 1024;
-    if (op->rc == SB_OK && t->count.bytes + size > max)
+    int64_t max = cfg->max_mb * 1024 * 1024, held = broker_topic_bytes(t);
+    if (op->rc == SB_OK && held + size > max)
         return broker_refuse(op, SB_EQUOTA,
-                             "The maximum entity size has been reached or exceeded for Queue: '%s'. Size of "
+                             "The maximum entity size has been reached or exceeded for %s: '%s'. Size of "
                              "entity in bytes:%lld, Max "
                              "entity size in bytes:%lld.",
-                             cfg->name, (long long)(t->count.bytes + size), (long long)max);
+                             cfg->kind == ST_ENTITY_TOPIC ? "Topic" : "Queue", cfg->name,
+                             (long long)(held + size), (long long)max);
     return SB_OK;
 }
 
@@ -159,6 +163,11 @@ static enum sb_err lock_message(struct broker_op *op, struct work *w, const stru
 static enum sb_err check_receive(struct broker_op *op, const struct entity *t)
 {
     const struct st_entity *cfg = t->cfg;
+    if (cfg->kind == ST_ENTITY_TOPIC)
+        return broker_refuse(op, SB_EBADREQUEST,
+                             "Messages cannot be received from the topic '%s': receive from one of its "
+                             "subscriptions.",
+                             cfg->name);
     if (cfg->status == ST_ENTITY_DISABLED || cfg->status == ST_ENTITY_RECEIVE_DISABLED)
         return broker_refuse(op, SB_EENTITYDISABLED,
                              "Messaging entity '%s' is currently disabled for Receive operations.",
@@ -305,7 +314,7 @@ static enum sb_err attempt(struct broker_op *op, struct work *w)
     };
     enum sb_err rc = SB_OK;
     bool more = false;
-    w->n = ns_find(op->e, op->ns);
+    w->n = ns_find_host(op->e, op->ns);
     if (w->n == NULL || w->n->broker == NULL)
         return broker_refuse(op, SB_ENONAMESPACE, "The namespace '%s' does not exist.", op->ns);
     w->home = w->n->broker;

@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 #include "server/base/buf.h"
 #include "server/engine/broker.h"
+#include "server/engine/broker_rule.h"
 #include "server/engine/timeline.h"
 #include "storage/st_entity.h"
 #include "storage/st_message.h"
@@ -21,6 +22,8 @@
 #define BROKER_LOCK_MAX_MS  INT64_C(300000) /* recorded limit of LockDuration */
 #define BROKER_HOPS_MAX     4               /* documented limit of auto-forwarding */
 #define BROKER_ENTITIES_MAX 10000           /* documented quota of a namespace */
+#define BROKER_SUBS_MAX     2000            /* documented quota of a topic */
+#define BROKER_RULES_MAX    2000            /* documented quota of a topic, here of a subscription */
 #define BROKER_NEVER        INT64_MAX
 
 /* Parked receives, first come first served. */
@@ -49,6 +52,10 @@ struct entity {
     bool in_undo, in_dirty, in_flushed, in_wakes;
     struct entity *undo_next, *dirty_next, *flushed_next, *wake_next;
     struct entity *name_next, *id_next; /* hash chains */
+    struct entity *topic;               /* of a subscription */
+    struct entity *subs, *sub_next;     /* a topic's subscriptions */
+    size_t subs_n;
+    struct rule *rules; /* a subscription's; changed under engine_lock */
 };
 
 /* A namespace's entities. The table is changed under engine_lock and looked up there or on the sb thread. */
@@ -57,6 +64,7 @@ struct broker_ns {
     struct ns *n;
     struct entity **by_name, **by_id;
     size_t slots, count;
+    size_t subs;             /* how many of them are subscriptions */
     size_t idlers;           /* entities with autoDeleteOnIdle */
     int64_t next_due;        /* not later than what falls due first; 0: unknown; BROKER_NEVER: nothing */
     struct waiters unpolled; /* requests that wait for the first poll */
@@ -99,7 +107,8 @@ struct entity *broker_find_id(const struct broker_ns *home, int64_t id);
 struct entity *broker_entity_new(const struct st_entity *row);
 struct st_entity *broker_config_copy(const struct st_entity *row);
 void broker_entity_free(struct entity *t); /* NULL is ok */
-/* Under engine_lock. link makes room first if it can; it cannot fail. */
+/* Under engine_lock. link makes room first if it can; it cannot fail. A subscription's topic must be there.
+ */
 void broker_link(struct broker_ns *home, struct entity *t);
 void broker_unlink(struct entity *t);
 /* Under engine_lock: the entity has another configuration from now on (of the same name); takes cfg over. */
@@ -141,8 +150,10 @@ struct arrival {
     int hops, delivery_count;
     const char *reason, *description; /* it was dead-lettered before; or NULL */
 };
-/* Stores it in t or where t forwards to. fresh: it comes from a client (duplicates of t are looked for, and
- * it may be scheduled). */
+/* Stores m in this very entity: its next sequence number, its seal. */
+SB_MUST enum sb_err broker_put_here(struct work *w, struct entity *t, const struct arrival *m, int sub);
+/* Stores it in t, where t forwards to, or in a topic's subscriptions. fresh: it comes from a client
+ * (duplicates of t are looked for, and it may be scheduled). */
 SB_MUST enum sb_err broker_arrive(struct work *w, struct entity *t, const struct arrival *m, bool fresh);
 /* A stored message leaves its queue for the dead-letter queue (or where that forwards to). */
 SB_MUST enum sb_err broker_bury(struct work *w, struct entity *t, const struct st_message *row,
@@ -167,13 +178,31 @@ SB_MUST enum sb_err broker_activate(struct work *w, struct entity *t, const stru
 /* Runs what is due in w->home at w->now, at most max messages; *ret_more: not all. */
 SB_MUST enum sb_err broker_due(struct work *w, size_t max, bool *ret_more);
 
+/* ---- broker_topic.c ---- */
+/* Under engine_lock or while loading: a subscription joins its topic, or leaves it. Others: nothing. */
+void broker_topic_join(struct broker_ns *home, struct entity *t);
+void broker_topic_leave(struct entity *t);
+/* The topic of a subscription's path; NULL: none. */
+struct entity *broker_topic_of(const struct broker_ns *home, const char *path);
+/* Fills t->rules of a subscription that is being loaded. */
+SB_MUST enum sb_err broker_topic_load(struct engine *e, struct tx *tx, struct entity *t, struct sb_arena *a,
+                                      struct sb_error *err);
+/* A message has come to topic t: copies for the subscriptions that want it. */
+SB_MUST enum sb_err broker_topic_spread(struct work *w, struct entity *t, const struct arrival *m);
+/* What t holds: itself, and a topic's subscriptions. */
+int64_t broker_topic_bytes(const struct entity *t);
+/* Rows of an entity that goes, with a topic's subscriptions. */
+SB_MUST enum sb_err broker_topic_drop(struct tx *tx, const struct entity *t, struct sb_error *err);
+/* After that commit: out of memory, whoever waits is told. Takes engine_lock. */
+void broker_topic_forget(struct engine *e, struct entity *t);
+
 /* ---- broker_settings.c ---- */
 #define BROKER_METADATA_MAX 1024
-SB_MUST enum sb_err broker_settings_name(const char *name, struct sb_error *err);
+SB_MUST enum sb_err broker_settings_name(const struct entity_spec *s, struct sb_error *err);
 const char *broker_settings_status(int status); /* "Active" … */
-struct st_entity broker_settings_default(const struct ns *n, const char *sku);
+struct st_entity broker_settings_default(const struct ns *n, enum entity_kind kind, const char *sku);
 /* row holds what was there (or the defaults): what s names replaces it. The metadata is left alone. */
-SB_MUST enum sb_err broker_settings_apply(const struct queue_spec *s, struct st_entity *row,
+SB_MUST enum sb_err broker_settings_apply(const struct entity_spec *s, struct st_entity *row,
                                           struct sb_error *err);
 /* May a queue that was `before` (NULL: new) be row? Brings sizes and forwarding names into their stored form.
  * SB_EENTITY. */

@@ -139,8 +139,7 @@ out:
     return rc;
 }
 
-/* Stores m in this very queue; it takes the next sequence number. */
-static enum sb_err put_here(struct work *w, struct entity *t, const struct arrival *m, int sub)
+enum sb_err broker_put_here(struct work *w, struct entity *t, const struct arrival *m, int sub)
 {
     enum sb_err rc;
     struct broker *b = w->b;
@@ -186,7 +185,7 @@ out:
 static bool can_hold(const struct entity *t, size_t size)
 {
     return (int64_t)size <= t->cfg->max_message_kb * 1024 &&
-           t->count.bytes + (int64_t)size <= t->cfg->max_mb * 1024 * 1024;
+           broker_topic_bytes(t) + (int64_t)size <= t->cfg->max_mb * 1024 * 1024;
 }
 
 static bool can_send(const struct entity *t)
@@ -246,14 +245,16 @@ enum sb_err broker_arrive(struct work *w, struct entity *t, const struct arrival
             SB_TRY(look_up_duplicate(w, t, m.message_id, &seen));
         if (seen)
             return SB_OK; /* dropped without a word, as documented */
+        if (!m.scheduled_ms && t->cfg->kind == ST_ENTITY_TOPIC)
+            return broker_topic_spread(w, t, &m);
         if (m.scheduled_ms || t->cfg->forward_to == NULL)
-            return put_here(w, t, &m, ST_SUB_MAIN);
+            return broker_put_here(w, t, &m, ST_SUB_MAIN);
         struct entity *to = broker_find(w->home, t->cfg->forward_to);
         const char *why = refused(to, &m);
         if (why) {
             m.reason = why;
             m.description = refused_text(why);
-            return put_here(w, t, &m, ST_SUB_DEAD);
+            return broker_put_here(w, t, &m, ST_SUB_DEAD);
         }
         m.hops++;
         t = to;

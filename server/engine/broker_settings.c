@@ -1,6 +1,6 @@
 /*
- * broker_settings.c: what a queue may be set to: defaults, ranges, what depends on the tier, what cannot
- * change.
+ * broker_settings.c: what a queue, topic or subscription may be set to: defaults, ranges, what depends on the
+ * tier, what cannot change.
  *
  * Texts of refusals are the service's own where they are recorded or documented ("Service Bus Resource
  * Manager exceptions").
@@ -9,8 +9,10 @@
 #include "server/base/timefmt.h"
 #include "server/engine/broker_private.h"
 
-#define MINUTE_MS INT64_C(60000)
-#define DAY_MS    (24 * 60 * MINUTE_MS)
+#define MINUTE_MS      INT64_C(60000)
+#define DAY_MS         (24 * 60 * MINUTE_MS)
+#define SIZE_MAX_MB    81920
+#define MESSAGE_MAX_KB 102400
 
 /* How the messaging service begins and ends such a sentence (recorded); "TrackingId:…" is the ARM layer's. */
 #define SUB    "SubCode=40000. "
@@ -31,22 +33,72 @@ const char *broker_settings_status(int status)
 
 /* ---- a specification becomes a row ---- */
 
-enum sb_err broker_settings_name(const char *name, struct sb_error *err)
+static const char *const kinds[] = {
+    [ENTITY_QUEUE] = "Queue", [ENTITY_TOPIC] = "Topic", [ENTITY_SUBSCRIPTION] = "Subscription"};
+
+#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
+
+static enum sb_err check_letters(const char *name, const char *allowed, struct sb_error *err)
 {
-    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/";
+    if (strspn(name, allowed) == strlen(name))
+        return SB_OK;
+    return sb_fail(err, SB_EENTITY,
+                   SUB "'%s' contains character(s) that is not allowed by Service Bus. Entity segments "
+                       "can contain only letters, "
+                       "numbers, periods (.), hyphens (-), and underscores (_)." MORE,
+                   name);
+}
+
+/* "$" stands in the names of client-affine subscriptions (recorded: "s$$D"). */
+static enum sb_err check_subscription_name(const char *path, struct sb_error *err)
+{
+    const char *name = strrchr(path, '/');
+    name = name ? name + 1 : path;
+    if (*name == '\0' || strlen(name) > SUBSCRIPTION_NAME_MAX || strlen(path) > ENTITY_PATH_MAX)
+        return sb_fail(err, SB_EENTITY, SUB "The name of a subscription must have 1 to %d characters." MORE,
+                       SUBSCRIPTION_NAME_MAX);
+    return check_letters(name, LETTERS "$", err);
+}
+
+enum sb_err broker_settings_name(const struct entity_spec *s, struct sb_error *err)
+{
+    const char *name = s->name;
     size_t n = strlen(name);
+    if (s->kind == ENTITY_SUBSCRIPTION)
+        return check_subscription_name(name, err);
     if (n == 0 || n > ENTITY_NAME_MAX)
         return sb_fail(err, SB_EENTITY, SUB "The entity name or path must have 1 to %d characters." MORE,
                        ENTITY_NAME_MAX);
-    if (strspn(name, allowed) != n)
-        return sb_fail(err, SB_EENTITY,
-                       SUB "'%s' contains character(s) that is not allowed by Service Bus. Entity segments "
-                           "can contain only letters, "
-                           "numbers, periods (.), hyphens (-), and underscores (_)." MORE,
-                       name);
+    if (check_letters(name, LETTERS "/", err) != SB_OK)
+        return SB_EENTITY;
     if (name[0] == '/' || name[n - 1] == '/' || strstr(name, "//"))
         return sb_fail(err, SB_EENTITY, SUB "'%s' contains an empty entity segment." MORE, name);
     return SB_OK;
+}
+
+struct entity_spec broker_spec(enum entity_kind kind, const char *ns, const char *name)
+{
+    return (struct entity_spec){.kind = kind,
+                                .ns = ns,
+                                .name = name,
+                                .lock_ms = -1,
+                                .ttl_ms = -1,
+                                .dup_window_ms = -1,
+                                .idle_ms = -1,
+                                .max_mb = -1,
+                                .max_message_kb = -1,
+                                .max_delivery = -1,
+                                .dup = -1,
+                                .session = -1,
+                                .dead_letter_expired = -1,
+                                .batched = -1,
+                                .partitioning = -1,
+                                .express = -1,
+                                .ordering = -1,
+                                .dead_letter_filter = -1,
+                                .affine = -1,
+                                .durable = -1,
+                                .shared = -1};
 }
 
 static void set_flag(int *flags, int bit, int value)
@@ -79,22 +131,29 @@ static bool parse_status(const char *text, int *ret)
     return false;
 }
 
-struct st_entity broker_settings_default(const struct ns *n, const char *sku)
+struct st_entity broker_settings_default(const struct ns *n, enum entity_kind kind, const char *sku)
 {
+    static const int flags[] = {[ENTITY_QUEUE] = ST_ENTITY_BATCHED,
+                                [ENTITY_TOPIC] = ST_ENTITY_BATCHED | ST_ENTITY_ORDERING,
+                                [ENTITY_SUBSCRIPTION] = ST_ENTITY_BATCHED | ST_ENTITY_DEAD_FILTER};
+    bool sub = kind == ENTITY_SUBSCRIPTION; /* its sizes are its topic's */
     return (struct st_entity){.ns = n->id,
+                              .kind = (int)kind,
                               .status = ST_ENTITY_ACTIVE,
                               .max_delivery = 10,
-                              .flags = ST_ENTITY_BATCHED,
+                              .flags = flags[kind],
                               .lock_ms = MINUTE_MS,
                               .ttl_ms = text_ieq(sku, "Basic") ? 14 * DAY_MS : TIME_FOREVER_MS,
                               .dup_window_ms = 10 * MINUTE_MS,
                               .idle_ms = TIME_FOREVER_MS,
-                              .max_mb = 1024,
-                              .max_message_kb = n->premium ? 1024 : 256,
+                              .max_mb = sub ? SIZE_MAX_MB : 1024,
+                              .max_message_kb = sub          ? MESSAGE_MAX_KB
+                                                : n->premium ? 1024
+                                                             : 256,
                               .count = {.next_seq = 1}};
 }
 
-enum sb_err broker_settings_apply(const struct queue_spec *s, struct st_entity *row, struct sb_error *err)
+enum sb_err broker_settings_apply(const struct entity_spec *s, struct st_entity *row, struct sb_error *err)
 {
     if (s->status && !parse_status(s->status, &row->status))
         return sb_fail(err, SB_EENTITY, SUB "The value '%.60s' is not valid for the property 'Status'." MORE,
@@ -105,6 +164,7 @@ enum sb_err broker_settings_apply(const struct queue_spec *s, struct st_entity *
                        BROKER_METADATA_MAX);
     row->forward_to = chosen_text(s->forward_to, row->forward_to);
     row->forward_dlq = chosen_text(s->forward_dlq, row->forward_dlq);
+    row->client_id = chosen_text(s->client_id, row->client_id);
     row->lock_ms = chosen(s->lock_ms, row->lock_ms);
     row->ttl_ms = chosen(s->ttl_ms, row->ttl_ms);
     row->dup_window_ms = chosen(s->dup_window_ms, row->dup_window_ms);
@@ -118,6 +178,11 @@ enum sb_err broker_settings_apply(const struct queue_spec *s, struct st_entity *
     set_flag(&row->flags, ST_ENTITY_BATCHED, s->batched);
     set_flag(&row->flags, ST_ENTITY_PARTITIONED, s->partitioning);
     set_flag(&row->flags, ST_ENTITY_EXPRESS, s->express);
+    set_flag(&row->flags, ST_ENTITY_ORDERING, s->ordering);
+    set_flag(&row->flags, ST_ENTITY_DEAD_FILTER, s->dead_letter_filter);
+    set_flag(&row->flags, ST_ENTITY_AFFINE, s->affine);
+    set_flag(&row->flags, ST_ENTITY_DURABLE, s->durable);
+    set_flag(&row->flags, ST_ENTITY_SHARED, s->shared);
     return SB_OK;
 }
 
@@ -125,7 +190,9 @@ enum sb_err broker_settings_apply(const struct queue_spec *s, struct st_entity *
 
 static enum sb_err check_size(const struct ns *n, struct st_entity *row, struct sb_error *err)
 {
-    static const int64_t sizes[] = {1024, 2048, 3072, 4096, 5120, 10240, 20480, 40960, 81920};
+    static const int64_t sizes[] = {1024, 2048, 3072, 4096, 5120, 10240, 20480, 40960, SIZE_MAX_MB};
+    if (row->kind == ST_ENTITY_SUBSCRIPTION)
+        return SB_OK;
     size_t known = n->premium ? SB_ARRAY_LEN(sizes) : 5;
     int64_t parts = !n->premium && (row->flags & ST_ENTITY_PARTITIONED) ? 16 : 1;
     for (size_t i = 0; i < known; i++) {
@@ -147,7 +214,9 @@ static enum sb_err check_size(const struct ns *n, struct st_entity *row, struct 
 static enum sb_err check_message_size(const struct ns *n, const char *sku, const struct st_entity *row,
                                       struct sb_error *err)
 {
-    int64_t min = n->premium ? 1024 : 256, max = n->premium ? 102400 : 256;
+    int64_t min = n->premium ? 1024 : 256, max = n->premium ? MESSAGE_MAX_KB : 256;
+    if (row->kind == ST_ENTITY_SUBSCRIPTION)
+        return SB_OK;
     if (row->max_message_kb >= min && row->max_message_kb <= max)
         return SB_OK;
     return sb_fail(err, SB_EENTITY,
@@ -210,7 +279,12 @@ static enum sb_err check_tier(const struct ns *n, const char *sku, const struct 
         {"ForwardDeadLetteredMessagesTo", row->forward_dlq != NULL},
         {"AutoDeleteOnIdle", row->idle_ms < TIME_FOREVER_MS},
     };
-    for (size_t i = 0; text_ieq(sku, "Basic") && i < SB_ARRAY_LEN(wants); i++) {
+    bool basic = text_ieq(sku, "Basic");
+    if (basic && row->kind != ST_ENTITY_QUEUE)
+        return sb_fail(err, SB_EENTITY,
+                       SUB "Cannot operate on type %s because the namespace '%s' is using 'Basic' tier." MORE,
+                       kinds[row->kind], n->name);
+    for (size_t i = 0; basic && i < SB_ARRAY_LEN(wants); i++) {
         if (wants[i].set)
             return sb_fail(err, SB_EENTITY,
                            SUB "The property '%s' can't be set when creating a Queue because the namespace "
@@ -221,7 +295,7 @@ static enum sb_err check_tier(const struct ns *n, const char *sku, const struct 
     return SB_OK;
 }
 
-/* The text of a forwarding property names a queue of the namespace, bare or as a URI. */
+/* The text of a forwarding property names a queue or topic of the namespace, bare or as a URI. */
 static enum sb_err check_forward(const struct ns *n, const char *self, const char *text, const char **ret,
                                  struct sb_error *err)
 {
@@ -238,28 +312,33 @@ static enum sb_err check_forward(const struct ns *n, const char *self, const cha
         return sb_fail(err, SB_EENTITY, SUB "The name of the auto forwarding destination is too long." MORE);
     if (text_ieq(name, self))
         return sb_fail(err, SB_EENTITY, SUB "Auto forwarding of '%s' to itself is not allowed." MORE, self);
-    if (broker_find(n->broker, name) == NULL)
+    const struct entity *to = broker_find(n->broker, name);
+    if (to == NULL || to->cfg->kind == ST_ENTITY_SUBSCRIPTION)
         return sb_fail(err, SB_EENTITY, SUB404 "The auto forwarding destination entity doesn't exist." MORE);
     *ret = name;
     return SB_OK;
 }
 
+/* Documented for queues and topics. */
 static enum sb_err check_fixed(const struct st_entity *before, const struct st_entity *row,
                                struct sb_error *err)
 {
     static const struct {
         int bit;
-        const char *text;
+        const char *head, *tail;
     } fixed[] = {
-        {ST_ENTITY_DUP,
-         "The value for the RequiresDuplicateDetection property of an existing Queue cannot be changed."},
-        {ST_ENTITY_SESSION,
-         "The value for the RequiresSession property of an existing Queue cannot be changed."},
-        {ST_ENTITY_PARTITIONED, "Partitioning cannot be changed for Queue."},
+        {ST_ENTITY_DUP, "The value for the RequiresDuplicateDetection property of an existing ",
+         " cannot be changed."},
+        {ST_ENTITY_SESSION, "The value for the RequiresSession property of an existing ",
+         " cannot be changed."},
+        {ST_ENTITY_PARTITIONED, "Partitioning cannot be changed for ", "."},
+        {ST_ENTITY_AFFINE, "The value for the IsClientAffine property of an existing ",
+         " cannot be changed."},
     };
     for (size_t i = 0; before && i < SB_ARRAY_LEN(fixed); i++) {
         if ((before->flags ^ row->flags) & fixed[i].bit)
-            return sb_fail(err, SB_EENTITY, SUB "%s" MORE, fixed[i].text);
+            return sb_fail(err, SB_EENTITY, SUB "%s%s%s" MORE, fixed[i].head, kinds[row->kind],
+                           fixed[i].tail);
     }
     return SB_OK;
 }

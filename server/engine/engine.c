@@ -169,6 +169,8 @@ enum sb_err engine_open(const struct engine_config *cfg, void (*on_broken)(void)
     atomic_init(&e->stopping, false);
     pthread_mutex_init(&e->lock, NULL);
     pthread_mutex_init(&e->arm, NULL);
+    pthread_mutex_init(&e->pair, NULL);
+    pthread_mutex_init(&e->mirror, NULL);
     SB_TRY(cmem_init(err));
     SB_TRY(open_platform_key(e, err));
     SB_TRY(open_store(e, "keyvault.db", STORE_KV, &e->kv, err));
@@ -226,6 +228,8 @@ void engine_close(struct engine *e)
     events_close(e);
     timeline_close(e);
     cmem_key_free(e->platform);
+    pthread_mutex_destroy(&e->mirror);
+    pthread_mutex_destroy(&e->pair);
     pthread_mutex_destroy(&e->arm);
     pthread_mutex_destroy(&e->lock);
     free(e);

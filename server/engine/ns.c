@@ -6,6 +6,7 @@
 #include "server/base/text.h"
 #include "server/engine/broker.h"
 #include "server/engine/ns_priv.h"
+#include "storage/st_alias.h"
 
 #define INFRA_LABEL "infra"
 
@@ -163,10 +164,20 @@ static enum sb_err run_record(struct tx *tx, void *arg, struct sb_error *err)
 }
 
 /* What only memory knows of a namespace. */
-static void overlay(struct engine *e, struct ns_view *v)
+static void overlay(struct engine *e, struct sb_arena *a, struct ns_view *v)
 {
     engine_lock(e);
     const struct ns *n = ns_find_id(e, v->id);
+    if (n) {
+        v->move = ns_move_now(e, n);
+        v->move_late = engine_now(e) - n->move_from > (n->move_until - n->move_from) / 2;
+    }
+    if (n && n->role != PAIR_NONE) {
+        const struct ns *partner = n->partner ? ns_find_id(e, n->partner) : NULL;
+        v->role = n->role;
+        v->alias = arena_strdup(a, n->alias);
+        v->partner = partner ? arena_strdup(a, partner->name) : NULL;
+    }
     if (n && n->encrypted) {
         v->last_poll_ms = n->last_poll;
         v->next_poll_ms = n->next_poll;
@@ -183,7 +194,7 @@ enum sb_err ns_record_get(struct engine *e, int64_t id, const char *name, struct
     struct record_call c = {.id = id, .name = name, .a = a};
     SB_TRY(store_read(e->sb, run_record, &c, err));
     if (c.found) {
-        overlay(e, &c.r.v);
+        overlay(e, a, &c.r.v);
         *ret = c.r;
     }
     *ret_found = c.found;
@@ -255,7 +266,7 @@ enum sb_err ns_list(struct engine *e, const char *sub, const char *group, struct
     struct list_call c = {.e = e, .sub = sub, .group = group, .a = a};
     SB_TRY(store_read(e->sb, run_list, &c, err));
     for (size_t i = 0; i < c.n; i++)
-        overlay(e, &c.views[i]);
+        overlay(e, a, &c.views[i]);
     *ret = c.views;
     *ret_n = c.n;
 out:
@@ -279,6 +290,11 @@ enum sb_err ns_require_writable(struct engine *e, const char *sub, const char *g
         rc = sb_fail(err, SB_EUNREACHABLE,
                      "None of the customer-managed keys of namespace '%s' can be reached at present.",
                      n->name);
+    else if (n->role == PAIR_SECONDARY) /* documented */
+        rc = sb_fail(err, SB_ESECONDARY,
+                     "Invalid operation on the Secondary namespace. Secondary namespace is read-only.");
+    else
+        rc = ns_move_check(e, n, err);
     engine_unlock(e);
 out:
     return rc;
@@ -397,6 +413,11 @@ static enum sb_err load_one(const struct st_ns *row, void *arg, struct sb_error 
         SB_TRY(open_plain(l->e, &r, n, err));
     else /* 13: polled by poller_start_first, before it serves; the timeline comes later */
         n->next_poll = engine_now(l->e) + l->e->cfg.poll_interval_ms;
+    if (row->deleting_ms) {
+        n->move = MOVE_DELETE;
+        n->move_until = row->deleting_ms;
+        atomic_fetch_add(&l->e->deleting, 1);
+    }
     SB_TRY(broker_ns_load(l->e, l->tx, n, err));
 out:
     return rc;
@@ -409,6 +430,18 @@ static enum sb_err load_rule(const struct st_ns_rule *row, void *arg, struct sb_
     return n ? ns_rules_load(n, row, err) : SB_OK;
 }
 
+static enum sb_err load_alias(const struct st_alias *row, void *arg, struct sb_error *err)
+{
+    struct load *l = arg;
+    struct ns *n = ns_find_id(l->e, row->ns);
+    if (n == NULL || !text_copy(n->alias, sizeof n->alias, row->name))
+        return sb_fail(err, SB_EINTERNAL, "the alias '%.60s' belongs to no namespace", row->name);
+    n->role = (enum pair_role)row->role;
+    n->partner = row->partner;
+    n->unmirrored = n->role == PAIR_PRIMARY; /* it may have ended before it had told the secondary */
+    return SB_OK;
+}
+
 static enum sb_err run_load(struct tx *tx, void *arg, struct sb_error *err)
 {
     enum sb_err rc;
@@ -416,6 +449,7 @@ static enum sb_err run_load(struct tx *tx, void *arg, struct sb_error *err)
     l->tx = tx;
     SB_TRY(st_ns_each(tx, l->a, load_one, l, err));
     SB_TRY(st_ns_rules_each(tx, l->a, load_rule, l, err));
+    SB_TRY(st_alias_each(tx, l->a, load_alias, l, err));
 out:
     return rc;
 }

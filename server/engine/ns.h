@@ -20,6 +20,18 @@ enum ns_status {
     NS_UNREACHABLE /* memory only: not polled yet or nothing reachable */
 };
 enum nskey_state { NSKEY_ACTIVE, NSKEY_REVOKED, NSKEY_UNREACHABLE };
+/* Geo-DR: what a namespace is under its alias. */
+enum pair_role { PAIR_NONE, PAIR_PRIMARY, PAIR_ALONE /* PrimaryNotReplicating */, PAIR_SECONDARY };
+/* What is being done to a namespace for a while (--provisioning-delay). */
+enum ns_move {
+    MOVE_NONE,
+    MOVE_CREATE,
+    MOVE_CREATE_IDENTITY,
+    MOVE_CREATE_ENCRYPTED,
+    MOVE_UPDATE,
+    MOVE_IDENTITY,
+    MOVE_DELETE
+};
 enum identity_type { IDENTITY_NONE = 0, IDENTITY_SYSTEM = 1, IDENTITY_USER = 2, IDENTITY_BOTH = 3 };
 
 /* One entry of keyVaultProperties, and its state. */
@@ -60,6 +72,10 @@ struct ns_view {
     enum ns_status stored_status;
     int64_t last_poll_ms, next_poll_ms; /* 0: never */
     bool disable_local_auth, zone_redundant, public_access;
+    const char *alias, *partner; /* of geo-DR: its name, and the other namespace's; NULL: none */
+    enum pair_role role;
+    enum ns_move move; /* MOVE_NONE: it is settled */
+    bool move_late;    /* more than half of it is over */
     const char *tls;   /* "1.2" */
     const char *extra; /* JSON text of further writable properties kept as sent, or NULL */
     int64_t created_ms, updated_ms;
@@ -103,6 +119,9 @@ SB_MUST enum sb_err ns_delete_group(struct engine *e, const char *sub, const cha
  * the last wrap. */
 SB_MUST enum sb_err ns_withdraw_key(struct engine *e, const char *name, const char *key,
                                     const char *vault_uri, struct sb_error *err);
+/* Deletions whose time has come; TIMELINE_NEVER: none. */
+int64_t ns_next_due(struct engine *e);
+SB_MUST enum sb_err ns_run_due(struct engine *e, int64_t now, struct sb_error *err);
 /* SB_OK free; SB_EINVAL (bad name), SB_EEXISTS. */
 SB_MUST enum sb_err ns_name_check(struct engine *e, const char *name, struct sb_error *err);
 
@@ -121,6 +140,9 @@ struct auth_rule {
 SB_MUST enum sb_err ns_rule_put(struct engine *e, const char *ns, const char *entity, const char *name,
                                 unsigned rights, struct sb_arena *a, struct auth_rule *ret,
                                 struct sb_error *err);
+/* Makes it this very rule, keys included (replication). */
+SB_MUST enum sb_err ns_rule_set(struct engine *e, const char *ns, const char *entity,
+                                const struct auth_rule *rule, struct sb_arena *a, struct sb_error *err);
 SB_MUST enum sb_err ns_rule_get(struct engine *e, const char *ns, const char *entity, const char *name,
                                 struct sb_arena *a, struct auth_rule *ret, struct sb_error *err);
 SB_MUST enum sb_err ns_rule_list(struct engine *e, const char *ns, const char *entity, struct sb_arena *a,
@@ -146,6 +168,13 @@ struct ns {
     int64_t last_poll, next_poll;
     struct broker_ns *broker;
     struct ns_rules *rules;
+    /* Geo-DR (ns_pair.c): changed under engine_lock. */
+    enum pair_role role;
+    char alias[NS_NAME_MAX + 1];
+    int64_t partner;
+    enum ns_move move; /* until move_until; under engine_lock */
+    int64_t move_from, move_until;
+    bool unmirrored; /* a primary's: the secondary may lack something */
     struct ns *next; /* hash chain */
 };
 /* An entity is deleted: its rules' rows in that transaction, and their memory afterwards (sb thread, under
@@ -154,6 +183,8 @@ SB_MUST enum sb_err ns_rules_drop_entity(struct tx *tx, const struct ns *n, cons
                                          struct sb_error *err);
 void ns_rules_forget_entity(struct ns *n, const char *entity);
 
+/* The namespace that answers at this name: its own, or the alias of which it is the primary. As ns_find. */
+struct ns *ns_find_host(struct engine *e, const char *label);
 /* Under engine_lock or on the sb thread. NULL: none. Case ignored. */
 struct ns *ns_find(struct engine *e, const char *name);
 struct ns *ns_find_id(struct engine *e, int64_t id);

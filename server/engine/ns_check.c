@@ -285,6 +285,63 @@ static bool not_empty(const struct ns_wish *w, struct sb_error *err)
     return true;
 }
 
+static const char *text_or(const char *s)
+{
+    return s ? s : "";
+}
+
+/* 22, and the same words for a sibling service. */
+static bool is_secondary(const struct ns_wish *w, struct sb_error *err)
+{
+    if (!w->now || w->now->role != PAIR_SECONDARY)
+        return false;
+    sb_fail(err, SB_EBADREQUEST,
+            "Can't update a namespace that is secondary: '%s' is paired with '%s' under the alias '%s'. "
+            "Break the "
+            "pairing first.",
+            name_of(w), text_or(w->now->partner), text_or(w->now->alias));
+    return true;
+}
+
+static bool enabling_while_paired(const struct ns_wish *w, struct sb_error *err)
+{
+    if (!enabling(w) || !w->now || w->now->role != PAIR_PRIMARY)
+        return false;
+    sb_fail(
+        err, SB_EBADREQUEST,
+        "Encryption cannot be enabled on namespace '%s' while it is paired with '%s' under the alias '%s': "
+        "break "
+        "the pairing first, set up the access policy for the managed identities of both namespaces, set up "
+        "encryption on the primary namespace, then pair them again.",
+        name_of(w), text_or(w->now->partner), text_or(w->now->alias));
+    return true;
+}
+
+/* 22: both have the same list (choice: so it cannot change while they are paired). */
+static bool keys_change_while_paired(const struct ns_wish *w, struct sb_error *err)
+{
+    bool same = true;
+    size_t shown = 0;
+    if (!encrypted_now(w) || !w->s->has_keys || w->now->role != PAIR_PRIMARY)
+        return false;
+    for (size_t i = 0; i < w->now->keys_n; i++) {
+        const struct nskey *k = &w->now->keys[i];
+        bool sent = k->state == NSKEY_REVOKED;
+        shown += k->state != NSKEY_REVOKED;
+        for (size_t j = 0; j < w->s->keys_n; j++)
+            sent = sent || ns_key_same(k, &w->s->keys[j]);
+        same = same && sent;
+    }
+    if (same && shown == w->s->keys_n)
+        return false;
+    sb_fail(err, SB_EBADREQUEST,
+            "The keys of namespace '%s' cannot be changed while it is paired with '%s' under the alias '%s': "
+            "break the "
+            "pairing first, change the keys of both namespaces, then pair them again.",
+            name_of(w), text_or(w->now->partner), text_or(w->now->alias));
+    return true;
+}
+
 static bool users_missing(const struct ns_wish *w, struct sb_error *err)
 {
     if ((w->identity & IDENTITY_USER) == 0 || (w->uais_n > 0 && w->uais_n <= NS_UAIS_MAX))
@@ -314,6 +371,9 @@ static const struct {
     {"3", key_twice},
     {"3", identities_differ},
     {"4", identity_foreign},
+    {"22", is_secondary},
+    {"22", enabling_while_paired},
+    {"22", keys_change_while_paired},
     {"1", not_empty},
 };
 

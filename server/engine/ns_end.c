@@ -3,6 +3,7 @@
  */
 #include "server/base/text.h"
 #include "server/engine/broker.h"
+#include "server/engine/ns_pair.h"
 #include "server/engine/poller_pass.h"
 #include "server/engine/rbac.h"
 #include "server/engine/timeline.h"
@@ -12,12 +13,35 @@
 struct deletion {
     struct engine *e;
     int64_t id;
+    int64_t until; /* when it takes its time */
 };
+
+/* From now on it is being deleted. */
+static enum sb_err run_mark(struct tx *tx, void *arg, struct sb_error *err)
+{
+    struct deletion *d = arg;
+    return st_ns_set_deleting(tx, d->id, d->until, err);
+}
+
+static void publish_mark(void *arg)
+{
+    struct deletion *d = arg;
+    engine_lock(d->e);
+    struct ns *n = ns_find_id(d->e, d->id);
+    if (n) {
+        ns_move_begin(d->e, n, MOVE_DELETE, d->until - d->e->cfg.provisioning_delay_ms);
+        atomic_fetch_add(&d->e->deleting, 1);
+    }
+    engine_unlock(d->e);
+}
 
 static enum sb_err run_delete(struct tx *tx, void *arg, struct sb_error *err)
 {
     enum sb_err rc;
     struct deletion *d = arg;
+    const struct ns *n = ns_find_id(d->e, d->id);
+    if (n)
+        SB_TRY(ns_pair_part(tx, n, d->e, err));
     SB_TRY(broker_ns_delete(tx, d->id, err));
     SB_TRY(st_ns_delete(tx, d->id, err));
 out:
@@ -29,8 +53,10 @@ static void publish_delete(void *arg)
     struct deletion *d = arg;
     engine_lock(d->e);
     struct ns *n = ns_find_id(d->e, d->id);
-    if (n)
+    if (n) {
+        ns_pair_parted(d->e, n);
         ns_table_remove(d->e, n);
+    }
     ns_wake(d->e); /* who waits for its turn finds that it is gone */
     engine_unlock(d->e);
     ns_free(n); /* wipes its keys; what is parked is told */
@@ -59,8 +85,27 @@ static void forget(struct engine *e, const struct ns_view *v, struct sb_arena *a
         ns_tidied("scrub", store_scrub(e->sb, NULL)); /* its wraps leave the log of the database too */
 }
 
-enum sb_err ns_delete(struct engine *e, const char *sub, const char *group, const char *name,
-                      bool *ret_existed, struct sb_error *err)
+/* May it go now? Or is it paired, or in transition? With its turn. */
+static enum sb_err check_delete(struct engine *e, const struct ns_view *v, struct sb_error *err)
+{
+    enum sb_err rc = SB_OK;
+    engine_lock(e);
+    const struct ns *n = ns_find_id(e, v->id);
+    if (n)
+        rc = ns_move_check(e, n, err);
+    engine_unlock(e);
+    if (rc == SB_OK && v->partner)
+        rc = sb_fail(
+            err, SB_ECONFLICT,
+            "Namespace '%s' cannot be deleted while it is paired with '%s' under the alias '%s': break the "
+            "pairing first.",
+            v->name, v->partner, v->alias);
+    return rc;
+}
+
+/* force: with its group, or when its time has come. */
+static enum sb_err delete_one(struct engine *e, const char *sub, const char *group, const char *name,
+                              bool force, bool *ret_existed, struct sb_error *err)
 {
     enum sb_err rc;
     struct ns_view v;
@@ -77,7 +122,19 @@ enum sb_err ns_delete(struct engine *e, const char *sub, const char *group, cons
         goto out;
     }
     d.id = v.id;
-    rc = store_call_publish(e->sb, run_delete, publish_delete, &d, err);
+    rc = force ? SB_OK : check_delete(e, &v, err);
+    if (rc == SB_OK && !force && e->cfg.provisioning_delay_ms > 0) {
+        d.until = engine_now(e) + e->cfg.provisioning_delay_ms;
+        rc = store_call_publish(e->sb, run_mark, publish_mark, &d, err);
+        ns_release(e, v.id);
+        if (rc == SB_OK) {
+            *ret_existed = true;
+            timeline_poke(e);
+        }
+        goto out;
+    }
+    if (rc == SB_OK)
+        rc = store_call_publish(e->sb, run_delete, publish_delete, &d, err);
     if (rc != SB_OK) {
         ns_release(e, v.id);
         goto out;
@@ -88,6 +145,18 @@ enum sb_err ns_delete(struct engine *e, const char *sub, const char *group, cons
 out:
     arena_free(a);
     return rc;
+}
+
+enum sb_err ns_delete(struct engine *e, const char *sub, const char *group, const char *name,
+                      bool *ret_existed, struct sb_error *err)
+{
+    return delete_one(e, sub, group, name, false, ret_existed, err);
+}
+
+enum sb_err ns_delete_now(struct engine *e, const char *sub, const char *group, const char *name,
+                          bool *ret_existed, struct sb_error *err)
+{
+    return delete_one(e, sub, group, name, true, ret_existed, err);
 }
 
 enum sb_err ns_delete_group(struct engine *e, const char *sub, const char *group, struct sb_error *err)
@@ -101,7 +170,7 @@ enum sb_err ns_delete_group(struct engine *e, const char *sub, const char *group
     SB_TRY(ns_list(e, sub, group, a, &list, &n, err));
     for (size_t i = 0; i < n; i++) {
         bool existed;
-        SB_TRY(ns_delete(e, list[i].sub, list[i].group, list[i].name, &existed, err));
+        SB_TRY(ns_delete_now(e, list[i].sub, list[i].group, list[i].name, &existed, err));
     }
 out:
     arena_free(a);
@@ -115,7 +184,7 @@ enum sb_err ns_name_check(struct engine *e, const char *name, struct sb_error *e
     enum sb_err rc;
     SB_TRY(ns_check_name(name, err));
     engine_lock(e);
-    bool used = ns_find(e, name) != NULL;
+    bool used = ns_find_host(e, name) != NULL;
     engine_unlock(e);
     if (used)
         rc = sb_fail(err, SB_EEXISTS, "The specified name is not available.");

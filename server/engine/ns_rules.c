@@ -9,6 +9,7 @@
 #include "crypto/envelope.h"
 #include "crypto/rng.h"
 #include "server/base/text.h"
+#include "server/engine/ns_pair.h"
 #include "server/engine/ns_priv.h"
 
 #define BIRTH_RULE    "RootManageSharedAccessKey"
@@ -338,10 +339,18 @@ static enum sb_err save_rule(struct engine *e, const char *ns, const char *entit
     if (!c.made)
         return sb_fail(err, SB_ENOMEM, "no memory for an authorization rule");
     SB_TRY(store_call_publish(e->sb, run_rule_put, publish_rule, &c, err));
+    ns_mirror_auth(e, ns, entity, want->name);
     *ret = *want;
 out:
     rule_free(c.made);
     return rc;
+}
+
+enum sb_err ns_rule_set(struct engine *e, const char *ns, const char *entity, const struct auth_rule *rule,
+                        struct sb_arena *a, struct sb_error *err)
+{
+    struct auth_rule made;
+    return save_rule(e, ns, entity, rule, a, &made, err);
 }
 
 static enum sb_err check_rule(const char *name, unsigned rights, struct sb_error *err)
@@ -442,6 +451,7 @@ enum sb_err ns_rule_delete(struct engine *e, const char *ns, const char *entity,
     struct rule_call c = {.e = e, .ns = ns, .row = {.entity = entity ? entity : "", .name = name}};
     SB_TRY(store_call_publish(e->sb, run_rule_delete, publish_rule_delete, &c, err));
     *ret_existed = c.existed;
+    ns_mirror_auth(e, ns, entity, name);
 out:
     return rc;
 }
@@ -594,7 +604,16 @@ enum sb_err ns_sas_verify(struct engine *e, const char *ns, const char *path, co
     struct sas s = {.path = path, .sr_raw = sr_raw, .se = se, .skn = skn, .sig = sig};
     if (strlen(sr_raw) >= SR_MAX || strlen(se) > 20 || !text_to_i64(se, 0, INT64_MAX / 1000, &expiry))
         return sb_fail(err, SB_EBADTOKEN, "MalformedToken: The token's expiry is not a time.");
+    char alias[NS_NAME_MAX + 1] = "";
     s.sr_path = sr_path(sr_decoded, ns);
+    if (!s.sr_path) { /* a primary answers to its alias, too */
+        engine_lock(e);
+        const struct ns *primary = ns_find(e, ns);
+        if (primary && primary->role != PAIR_SECONDARY)
+            (void)text_copy(alias, sizeof alias, primary->alias);
+        engine_unlock(e);
+        s.sr_path = alias[0] ? sr_path(sr_decoded, alias) : NULL;
+    }
     if (!s.sr_path || !covers(s.sr_path, path))
         return sb_fail(
             err, SB_EBADTOKEN,

@@ -38,6 +38,18 @@ struct ns *ns_find(struct engine *e, const char *name)
     return n;
 }
 
+struct ns *ns_find_host(struct engine *e, const char *label)
+{
+    struct ns *n = ns_find(e, label);
+    const struct namespaces *t = e->namespaces;
+    for (size_t i = 0; n == NULL && i < t->n; i++) {
+        struct ns *x = t->by_id[i];
+        if (x->role != PAIR_NONE && x->role != PAIR_SECONDARY && text_ieq(x->alias, label))
+            n = x;
+    }
+    return n;
+}
+
 /* Index of the first id that is not below id. */
 static size_t id_index(const struct namespaces *t, int64_t id)
 {
@@ -145,6 +157,8 @@ void ns_table_remove(struct engine *e, struct ns *n)
     *at = n->next;
     size_t i = id_index(t, n->id);
     t->n--;
+    if (n->move == MOVE_DELETE)
+        atomic_fetch_sub(&e->deleting, 1);
     memmove(&t->by_id[i], &t->by_id[i + 1], (t->n - i) * sizeof(struct ns *));
 }
 

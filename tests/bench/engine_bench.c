@@ -165,7 +165,7 @@ static void make_queue(struct engine *e)
     bool created;
     struct group g;
     struct ns_view v;
-    struct queue q;
+    struct entity_view q;
     const struct ns_spec ns = {.sub = SUB,
                                .group = "g",
                                .name = "bench-ns",
@@ -177,26 +177,14 @@ static void make_queue(struct engine *e)
                                .zone_redundant = -1,
                                .public_access = -1,
                                .infra = -1};
-    const struct queue_spec spec = {.ns = "bench-ns",
-                                    .name = "q",
-                                    .lock_ms = 300000,
-                                    .ttl_ms = -1,
-                                    .dup_window_ms = -1,
-                                    .idle_ms = -1,
-                                    .max_mb = 81920,
-                                    .max_message_kb = -1,
-                                    .max_delivery = -1,
-                                    .dup = -1,
-                                    .session = -1,
-                                    .dead_letter_expired = -1,
-                                    .batched = -1,
-                                    .partitioning = -1,
-                                    .express = -1};
+    struct entity_spec spec = broker_spec(ENTITY_QUEUE, "bench-ns", "q");
+    spec.lock_ms = 300000;
+    spec.max_mb = 81920;
     if (directory_group_put(e, SUB, "g", "westus", "{}", a, &g, &created, &err) != SB_OK)
         fail("group", &err);
     if (ns_put(e, &ns, a, &v, &created, &err) != SB_OK)
         fail("namespace", &err);
-    if (broker_queue_put(e, &spec, a, &q, &created, &err) != SB_OK)
+    if (broker_entity_put(e, &spec, a, &q, &created, &err) != SB_OK)
         fail("queue", &err);
     arena_free(a);
 }

@@ -116,24 +116,11 @@ static inline int64_t later(void)
 static inline void make_queue(const char *name)
 {
     struct sb_arena *a = arena_new(1 << 20);
-    struct queue q;
+    struct entity_view q;
     bool created;
-    const struct queue_spec s = {.ns = NS,
-                                 .name = name,
-                                 .lock_ms = -1,
-                                 .ttl_ms = -1,
-                                 .dup_window_ms = -1,
-                                 .idle_ms = -1,
-                                 .max_mb = -1,
-                                 .max_message_kb = -1,
-                                 .max_delivery = 2,
-                                 .dup = -1,
-                                 .session = -1,
-                                 .dead_letter_expired = -1,
-                                 .batched = -1,
-                                 .partitioning = -1,
-                                 .express = -1};
-    ck_assert_msg(broker_queue_put(e, &s, a, &q, &created, &err) == SB_OK, "%s", err.detail);
+    struct entity_spec s = broker_spec(ENTITY_QUEUE, NS, name);
+    s.max_delivery = 2;
+    ck_assert_msg(broker_entity_put(e, &s, a, &q, &created, &err) == SB_OK, "%s", err.detail);
     arena_free(a);
 }
 

@@ -256,7 +256,7 @@ START_TEST(test_data__scheduled)
     int64_t seq, enqueued;
     ck_assert(json_i64(prop("SequenceNumber"), &seq) && json_i64(prop("EnqueuedSequenceNumber"), &enqueued));
     ck_assert_int_eq(seq, 2);
-    ck_assert_int_eq(enqueued, 0);
+    ck_assert_int_eq(enqueued, 1);
 }
 END_TEST
 

@@ -13,50 +13,36 @@
 #define MINUTE INT64_C(60000)
 
 /* A spec with nothing sent. */
-static inline struct queue_spec q_spec(const char *name)
+static inline struct entity_spec q_spec(const char *name)
 {
-    return (struct queue_spec){.ns = NS,
-                               .name = name,
-                               .lock_ms = -1,
-                               .ttl_ms = -1,
-                               .dup_window_ms = -1,
-                               .idle_ms = -1,
-                               .max_mb = -1,
-                               .max_message_kb = -1,
-                               .max_delivery = -1,
-                               .dup = -1,
-                               .session = -1,
-                               .dead_letter_expired = -1,
-                               .batched = -1,
-                               .partitioning = -1,
-                               .express = -1};
+    return broker_spec(ENTITY_QUEUE, NS, name);
 }
 
-static struct queue q_view;
+static struct entity_view q_view;
 
-static inline enum sb_err q_try(const struct queue_spec *s)
+static inline enum sb_err q_try(const struct entity_spec *s)
 {
     bool created;
     err.detail[0] = '\0';
-    return broker_queue_put(e, s, arena, &q_view, &created, &err);
+    return broker_entity_put(e, s, arena, &q_view, &created, &err);
 }
 
-static inline void q_put(struct queue_spec s)
+static inline void q_put(struct entity_spec s)
 {
     ck_assert_msg(q_try(&s) == SB_OK, "%s", err.detail);
 }
 
 /* What ARM shows of it now. */
-static inline struct queue q_look(const char *name)
+static inline struct entity_view q_look(const char *name)
 {
-    struct queue q;
-    ck_assert_msg(broker_queue_get(e, NS, name, arena, &q, &err) == SB_OK, "%s", err.detail);
+    struct entity_view q;
+    ck_assert_msg(broker_entity_get(e, NS, ENTITY_QUEUE, name, arena, &q, &err) == SB_OK, "%s", err.detail);
     return q;
 }
 
 #define ck_counts(name, a, d, s)                                                                             \
     do {                                                                                                     \
-        struct queue now_ = q_look(name);                                                                    \
+        struct entity_view now_ = q_look(name);                                                                    \
         ck_assert_int_eq(now_.active, a);                                                                    \
         ck_assert_int_eq(now_.dead_letter, d);                                                               \
         ck_assert_int_eq(now_.scheduled, s);                                                                 \

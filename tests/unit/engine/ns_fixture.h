@@ -259,24 +259,10 @@ static inline size_t logged(const char *op, const char *key)
 
 static inline void make_queue(const char *ns)
 {
-    struct queue q;
+    struct entity_view q;
     bool created;
-    struct queue_spec s = {.ns = ns,
-                           .name = "q",
-                           .lock_ms = -1,
-                           .ttl_ms = -1,
-                           .dup_window_ms = -1,
-                           .idle_ms = -1,
-                           .max_mb = -1,
-                           .max_message_kb = -1,
-                           .max_delivery = -1,
-                           .dup = -1,
-                           .session = -1,
-                           .dead_letter_expired = -1,
-                           .batched = -1,
-                           .partitioning = -1,
-                           .express = -1};
-    ck_assert_msg(broker_queue_put(e, &s, arena, &q, &created, &err) == SB_OK, "%s", err.detail);
+    struct entity_spec s = broker_spec(ENTITY_QUEUE, ns, "q");
+    ck_assert_msg(broker_entity_put(e, &s, arena, &q, &created, &err) == SB_OK, "%s", err.detail);
 }
 
 struct wait {

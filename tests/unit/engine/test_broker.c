@@ -182,7 +182,7 @@ END_TEST
 
 START_TEST(test_broker__max_delivery_goes_to_the_dead_letter_queue)
 {
-    struct queue_spec s = q_spec("few");
+    struct entity_spec s = q_spec("few");
     s.max_delivery = 3;
     q_put(s);
     send("few", "a");
@@ -234,7 +234,7 @@ static const struct {
 START_TEST(test_broker__entity_status)
 {
     send("q", "a");
-    struct queue_spec s = q_spec("q");
+    struct entity_spec s = q_spec("q");
     s.status = statuses[_i].status;
     q_put(s);
     ck_assert_int_eq(send_with("q", "b", NULL, -1, 0), statuses[_i].send);
@@ -260,7 +260,7 @@ END_TEST
 
 START_TEST(test_broker__sessions_need_an_id_and_another_protocol)
 {
-    struct queue_spec s = q_spec("sess");
+    struct entity_spec s = q_spec("sess");
     s.session = 1;
     q_put(s);
     ck_assert_int_eq(send_with("sess", "a", NULL, -1, 0), SB_EBADREQUEST);
@@ -376,7 +376,7 @@ START_TEST(test_broker__waiters_of_a_deleted_queue_are_told)
 {
     bool existed;
     struct task *t = waiting("q", MINUTE);
-    ck_assert_int_eq(broker_queue_delete(e, NS, "q", &existed, &err), SB_OK);
+    ck_assert_int_eq(broker_entity_delete(e, NS, ENTITY_QUEUE, "q", &existed, &err), SB_OK);
     ck_assert(existed);
     ck_assert_str_eq(waited(t), "!SB_EGONE");
 }
@@ -395,7 +395,7 @@ END_TEST
 START_TEST(test_broker__waiters_of_a_disabled_queue_are_told)
 {
     struct task *t = waiting("q", MINUTE);
-    struct queue_spec s = q_spec("q");
+    struct entity_spec s = q_spec("q");
     s.status = "ReceiveDisabled";
     q_put(s);
     ck_assert_str_eq(waited(t), "!SB_EENTITYDISABLED");
@@ -504,7 +504,7 @@ END_TEST
 START_TEST(test_broker__counters_tell_the_truth)
 {
     uint32_t seed = 12345;
-    struct queue_spec s = q_spec("r");
+    struct entity_spec s = q_spec("r");
     s.max_delivery = 2;
     s.ttl_ms = 90000;
     s.dead_letter_expired = 1;
@@ -525,7 +525,7 @@ START_TEST(test_broker__counters_tell_the_truth)
         case 6: pass(7000); break;
         default: (void)eat("r/$DeadLetterQueue"); break;
         }
-        struct queue q = q_look("r");
+        struct entity_view q = q_look("r");
         ck_assert_int_eq(q.active, sql("SELECT count(*) FROM message WHERE sub=0 AND state!=2"));
         ck_assert_int_eq(q.dead_letter, sql("SELECT count(*) FROM message WHERE sub=1"));
         ck_assert_int_eq(q.scheduled, sql("SELECT count(*) FROM message WHERE state=2"));

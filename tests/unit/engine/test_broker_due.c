@@ -15,9 +15,9 @@ static const char *told(int64_t ms)
     return arena_strdup(arena, text);
 }
 
-static struct queue_spec with_ttl(const char *name, int64_t ttl, bool dead_letter)
+static struct entity_spec with_ttl(const char *name, int64_t ttl, bool dead_letter)
 {
-    struct queue_spec s = q_spec(name);
+    struct entity_spec s = q_spec(name);
     s.ttl_ms = ttl;
     s.dead_letter_expired = dead_letter;
     return s;
@@ -42,7 +42,7 @@ END_TEST
 
 START_TEST(test_due__locks_that_end_lead_to_the_dead_letter_queue)
 {
-    struct queue_spec s = q_spec("few");
+    struct entity_spec s = q_spec("few");
     s.max_delivery = 2;
     q_put(s);
     send("few", "a");
@@ -256,8 +256,8 @@ END_TEST
 START_TEST(test_due__idle_queues_are_deleted)
 {
     bool found;
-    struct queue q;
-    struct queue_spec s = q_spec("idle");
+    struct entity_view q;
+    struct entity_spec s = q_spec("idle");
     s.idle_ms = 5 * MINUTE;
     q_put(s);
     send("idle", "a");
@@ -265,7 +265,7 @@ START_TEST(test_due__idle_queues_are_deleted)
     ck_assert_str_eq(lock("idle"), "a"); /* use puts it off */
     ck_assert_str_eq(told(4 * MINUTE), "lockExpired");
     ck_assert_str_eq(told(MINUTE), "queueDeleted");
-    ck_assert_int_eq(broker_queue_get(e, NS, "idle", arena, &q, &err), SB_EGONE);
+    ck_assert_int_eq(broker_entity_get(e, NS, ENTITY_QUEUE, "idle", arena, &q, &err), SB_EGONE);
     ck_assert_int_eq(sql("SELECT count(*) FROM message"), 0);
     ck_assert_str_eq(eat("idle"), "!SB_EGONE");
     q_put(s);
@@ -276,7 +276,7 @@ START_TEST(test_due__idle_queues_are_deleted)
     ck_assert_str_eq(told(10 * MINUTE), ""); /* a parked receive is use */
     send("idle", "b");
     ck_assert_int_eq(task_end(t), SB_OK);
-    ck_assert_int_eq(broker_queue_delete(e, NS, "idle", &found, &err), SB_OK);
+    ck_assert_int_eq(broker_entity_delete(e, NS, ENTITY_QUEUE, "idle", &found, &err), SB_OK);
     ck_assert_str_eq(told(10 * MINUTE), "");
 }
 END_TEST
@@ -286,7 +286,7 @@ END_TEST
 START_TEST(test_due__duplicates_are_dropped_within_the_window)
 {
     const struct amqp_props one = {.message_id = "1"}, two = {.message_id = "2"};
-    struct queue_spec s = q_spec("dup");
+    struct entity_spec s = q_spec("dup");
     s.dup = 1;
     s.dup_window_ms = MINUTE;
     q_put(s);
@@ -313,7 +313,7 @@ END_TEST
 
 static void forward(const char *from, const char *to)
 {
-    struct queue_spec s = q_spec(from);
+    struct entity_spec s = q_spec(from);
     s.forward_to = to;
     q_put(s);
 }
@@ -338,7 +338,7 @@ END_TEST
 START_TEST(test_due__forwarding_to_what_takes_nothing)
 {
     bool existed;
-    struct queue_spec s = q_spec("to");
+    struct entity_spec s = q_spec("to");
     q_put(s);
     forward("from", "to");
     s.status = "SendDisabled";
@@ -346,7 +346,7 @@ START_TEST(test_due__forwarding_to_what_takes_nothing)
     send("from", "a");
     ck_assert_str_eq(eat("from/$DeadLetterQueue"), "a");
     ck_assert_str_eq(got.dl_reason, "AutoForwardDestinationRefused");
-    ck_assert_int_eq(broker_queue_delete(e, NS, "to", &existed, &err), SB_OK);
+    ck_assert_int_eq(broker_entity_delete(e, NS, ENTITY_QUEUE, "to", &existed, &err), SB_OK);
     send("from", "b");
     ck_assert_str_eq(eat("from/$DeadLetterQueue"), "b");
     ck_assert_str_eq(got.dl_reason, "AutoForwardDestinationNotFound");
@@ -356,7 +356,7 @@ END_TEST
 START_TEST(test_due__scheduled_messages_are_forwarded_when_active)
 {
     const struct amqp_props props = {.message_id = "m", .session_id = "s"};
-    struct queue_spec s = q_spec("sess");
+    struct entity_spec s = q_spec("sess");
     s.session = 1;
     q_put(s);
     forward("from", "sess");
@@ -375,7 +375,7 @@ END_TEST
 
 START_TEST(test_due__dead_letters_can_be_forwarded)
 {
-    struct queue_spec s = q_spec("from");
+    struct entity_spec s = q_spec("from");
     q_put(q_spec("graves"));
     s.forward_dlq = "graves";
     s.max_delivery = 1;

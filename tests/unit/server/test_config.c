@@ -292,7 +292,7 @@ START_TEST(test_config__help_is_complete)
                                         "clock",       "now",        "subscription", "client",
                                         "tls-cert",    "tls-key",    "log-level",    "log-format",
                                         "print-hosts", "help",       "version",      "print-capabilities",
-                                        "grant-delay"};
+                                        "grant-delay", "provisioning-delay"};
     static const char *const twins[] = {
         "SEALEDBUS_DATA_DIR",    "SEALEDBUS_IN_MEMORY",  "SEALEDBUS_TOKEN_CLOCK", "SEALEDBUS_CONTROL_HOSTS",
         "SEALEDBUS_BIND",        "SEALEDBUS_HTTPS_PORT", "SEALEDBUS_HTTP_PORT",   "SEALEDBUS_POLL_INTERVAL",

@@ -1,4 +1,4 @@
-/* test_broker_queue.c: queues as ARM sees them: defaults, limits and their sentences, what cannot change,
+/* test_broker_entity.c: queues as ARM sees them: defaults, limits and their sentences, what cannot change,
  * lists. */
 #include <stddef.h>
 #include "tests/unit/engine/broker_fixture.h"
@@ -7,7 +7,7 @@ START_TEST(test_queue__defaults)
 {
     q_put(q_spec("new"));
     ck_assert(q_view.changed);
-    struct queue q = q_look("NEW");
+    struct entity_view q = q_look("NEW");
     ck_assert_str_eq(q.name, "new");
     ck_assert_int_eq(q.lock_ms, MINUTE);
     ck_assert_int_eq(q.max_mb, 1024);
@@ -26,7 +26,7 @@ END_TEST
 
 START_TEST(test_queue__a_put_changes_what_it_names)
 {
-    struct queue_spec s = q_spec("q");
+    struct entity_spec s = q_spec("q");
     s.lock_ms = 30000;
     s.status = "senddisabled";
     pass(1000);
@@ -48,9 +48,8 @@ START_TEST(test_queue__a_put_changes_what_it_names)
 }
 END_TEST
 
-/* One member set to a wrong value each: a number (64 bits wide, but for the count of deliveries) or a text.
- */
-#define AT(member) offsetof(struct queue_spec, member)
+/* One member set to a wrong value each: a number or a text. */
+#define AT(member) offsetof(struct entity_spec, member)
 static const struct {
     const char *name;
     size_t number;
@@ -90,26 +89,23 @@ static const struct {
 
 START_TEST(test_queue__what_is_not_allowed)
 {
-    struct queue_spec s = q_spec(wrong[_i].name);
-    struct queue q;
+    struct entity_spec s = q_spec(wrong[_i].name);
+    struct entity_view q;
     char *at = (char *)&s;
-    int deliveries = (int)wrong[_i].value;
-    if (wrong[_i].number == AT(max_delivery))
-        memcpy(at + AT(max_delivery), &deliveries, sizeof deliveries);
-    else if (wrong[_i].number)
+    if (wrong[_i].number)
         memcpy(at + wrong[_i].number, &wrong[_i].value, sizeof(int64_t));
     if (wrong[_i].text_at)
         memcpy(at + wrong[_i].text_at, &wrong[_i].text, sizeof wrong[_i].text);
     ck_assert_int_eq(q_try(&s), SB_EENTITY);
     ck_detail(wrong[_i].detail);
-    ck_assert_int_eq(broker_queue_get(e, NS, s.name, arena, &q, &err), SB_EGONE);
+    ck_assert_int_eq(broker_entity_get(e, NS, ENTITY_QUEUE, s.name, arena, &q, &err), SB_EGONE);
     ck_assert_int_eq(sql("SELECT count(*) FROM entity"), 1);
 }
 END_TEST
 
 START_TEST(test_queue__what_cannot_change)
 {
-    struct queue_spec s = q_spec("q");
+    struct entity_spec s = q_spec("q");
     s.dup = 1;
     s.max_delivery = 3;
     ck_assert_int_eq(q_try(&s), SB_EENTITY);
@@ -128,7 +124,7 @@ END_TEST
 
 START_TEST(test_queue__forwarding_can_be_set_as_uri_and_ended)
 {
-    struct queue_spec s = q_spec("from");
+    struct entity_spec s = q_spec("from");
     s.forward_to = "sb://contoso-sb1.servicebus.windows.net/q";
     q_put(s);
     ck_assert_str_eq(q_look("from").forward_to, "q");
@@ -149,7 +145,7 @@ static void tier(const char *sku)
 START_TEST(test_queue__standard_tier)
 {
     tier("Standard");
-    struct queue_spec s = q_spec("p");
+    struct entity_spec s = q_spec("p");
     s.ns = "other-ns";
     s.partitioning = 1;
     q_put(s);
@@ -169,7 +165,7 @@ END_TEST
 START_TEST(test_queue__basic_tier)
 {
     tier("Basic");
-    struct queue_spec s = q_spec("b");
+    struct entity_spec s = q_spec("b");
     s.ns = "other-ns";
     q_put(s);
     ck_assert_int_eq(q_view.ttl_ms, 14 * DAY);
@@ -183,33 +179,33 @@ END_TEST
 
 START_TEST(test_queue__no_namespace)
 {
-    struct queue_spec s = q_spec("q");
-    struct queue q, *list;
+    struct entity_spec s = q_spec("q");
+    struct entity_view q, *list;
     size_t n;
     bool existed;
     s.ns = "nobody-there";
     ck_assert_int_eq(q_try(&s), SB_ENONAMESPACE);
-    ck_assert_int_eq(broker_queue_get(e, "nobody-there", "q", arena, &q, &err), SB_ENONAMESPACE);
-    ck_assert_int_eq(broker_queue_list(e, "nobody-there", 0, 10, arena, &list, &n, &err), SB_ENONAMESPACE);
-    ck_assert_int_eq(broker_queue_delete(e, "nobody-there", "q", &existed, &err), SB_ENONAMESPACE);
+    ck_assert_int_eq(broker_entity_get(e, "nobody-there", ENTITY_QUEUE, "q", arena, &q, &err), SB_ENONAMESPACE);
+    ck_assert_int_eq(broker_entity_list(e, "nobody-there", ENTITY_QUEUE, NULL, 0, 10, arena, &list, &n, &err), SB_ENONAMESPACE);
+    ck_assert_int_eq(broker_entity_delete(e, "nobody-there", ENTITY_QUEUE, "q", &existed, &err), SB_ENONAMESPACE);
 }
 END_TEST
 
 START_TEST(test_queue__lists_by_name_in_pages)
 {
-    struct queue *list;
+    struct entity_view *list;
     size_t n;
     for (int i = 40; i > 0; i--)
         q_put(q_spec(arena_printf(arena, "Many-%02d", i)));
     ck_assert_uint_eq(broker_entity_count(ns_find(e, NS)), 41);
-    ck_assert_int_eq(broker_queue_list(e, NS, 0, 100, arena, &list, &n, &err), SB_OK);
+    ck_assert_int_eq(broker_entity_list(e, NS, ENTITY_QUEUE, NULL, 0, 100, arena, &list, &n, &err), SB_OK);
     ck_assert_uint_eq(n, 41);
     ck_assert_str_eq(list[0].name, "Many-01");
     ck_assert_str_eq(list[40].name, "q");
-    ck_assert_int_eq(broker_queue_list(e, NS, 39, 5, arena, &list, &n, &err), SB_OK);
+    ck_assert_int_eq(broker_entity_list(e, NS, ENTITY_QUEUE, NULL, 39, 5, arena, &list, &n, &err), SB_OK);
     ck_assert_uint_eq(n, 2);
     ck_assert_str_eq(list[0].name, "Many-40");
-    ck_assert_int_eq(broker_queue_list(e, NS, 41, 5, arena, &list, &n, &err), SB_OK);
+    ck_assert_int_eq(broker_entity_list(e, NS, ENTITY_QUEUE, NULL, 41, 5, arena, &list, &n, &err), SB_OK);
     ck_assert_uint_eq(n, 0);
 }
 END_TEST
@@ -220,9 +216,9 @@ START_TEST(test_queue__delete_takes_all_with_it)
     struct auth_rule rule;
     send("q", "a");
     ck_assert_int_eq(ns_rule_put(e, NS, "q", "sender", RIGHT_SEND, arena, &rule, &err), SB_OK);
-    ck_assert_int_eq(broker_queue_delete(e, NS, "Q", &existed, &err), SB_OK);
+    ck_assert_int_eq(broker_entity_delete(e, NS, ENTITY_QUEUE, "Q", &existed, &err), SB_OK);
     ck_assert(existed);
-    ck_assert_int_eq(broker_queue_delete(e, NS, "q", &existed, &err), SB_OK);
+    ck_assert_int_eq(broker_entity_delete(e, NS, ENTITY_QUEUE, "q", &existed, &err), SB_OK);
     ck_assert(!existed);
     ck_assert_int_eq(sql("SELECT count(*) FROM message"), 0);
     ck_assert_int_eq(sql("SELECT count(*) FROM ns_rule WHERE entity!=''"), 0);
@@ -237,7 +233,7 @@ END_TEST
 
 START_TEST(test_queue__metadata_is_sealed_and_readable_while_revoked)
 {
-    struct queue_spec s = q_spec("meta");
+    struct entity_spec s = q_spec("meta");
     s.user_metadata = "OWNER: team blue";
     q_put(s);
     ck_assert_str_eq(q_look("meta").user_metadata, "OWNER: team blue");
@@ -274,7 +270,7 @@ END_TEST
 
 Suite *unit_suite(void)
 {
-    Suite *s = suite_create("broker_queue");
+    Suite *s = suite_create("broker_entity");
     TCase *t = tcase_create("queue");
     tcase_add_checked_fixture(t, broker_up, world_down);
     tcase_set_timeout(t, 60);

@@ -1,4 +1,4 @@
-/* test_arm_queue.c: queues and their authorization rules on the ARM plane: shapes as recorded, refusals,
+/* test_arm_entity.c: queues and their authorization rules on the ARM plane: shapes as recorded, refusals,
  * pages. */
 #include "tests/unit/api/data_fixture.h"
 
@@ -18,7 +18,7 @@ static int arm(const char *method, const char *url, const char *body)
     return call(ARM, method, url, body);
 }
 
-START_TEST(test_arm_queue__as_recorded)
+START_TEST(test_arm_entity__as_recorded)
 {
     ck_assert_int_eq(arm("PUT", QUEUE "sb-queue" API, "{}"), 200);
     ck_assert_str_eq(buf_str(&last->reply.body),
@@ -43,7 +43,7 @@ START_TEST(test_arm_queue__as_recorded)
 }
 END_TEST
 
-START_TEST(test_arm_queue__a_change_is_answered_with_other_times)
+START_TEST(test_arm_entity__a_change_is_answered_with_other_times)
 {
     static const char change[] =
         VALUES "\"countDetails\":{},\"lockDuration\":\"PT2M\",\"defaultMessageTimeToLive\":"
@@ -60,7 +60,7 @@ START_TEST(test_arm_queue__a_change_is_answered_with_other_times)
 }
 END_TEST
 
-START_TEST(test_arm_queue__counts_and_access)
+START_TEST(test_arm_entity__counts_and_access)
 {
     int64_t n;
     ck_assert_int_eq(ask("POST", "/q/messages", NULL, "hello"), 201);
@@ -114,7 +114,7 @@ static const struct {
     {"PATCH", QUEUE "q" API, "{}", 405, "MethodNotAllowed", ""},
 };
 
-START_TEST(test_arm_queue__refusals)
+START_TEST(test_arm_entity__refusals)
 {
     ck_assert_msg(arm(refused[_i].method, refused[_i].url, refused[_i].body) == refused[_i].status, "%d %s",
                   last->reply.status, buf_str(&last->reply.body));
@@ -125,7 +125,7 @@ START_TEST(test_arm_queue__refusals)
 }
 END_TEST
 
-START_TEST(test_arm_queue__delete)
+START_TEST(test_arm_entity__delete)
 {
     ck_assert_int_eq(arm("DELETE", QUEUE "q" API, NULL), 200);
     ck_assert_str_eq(buf_str(&last->reply.body), "");
@@ -134,7 +134,7 @@ START_TEST(test_arm_queue__delete)
 }
 END_TEST
 
-START_TEST(test_arm_queue__lists_in_pages)
+START_TEST(test_arm_entity__lists_in_pages)
 {
     char next[512];
     make_queue("a");
@@ -155,7 +155,7 @@ START_TEST(test_arm_queue__lists_in_pages)
 }
 END_TEST
 
-START_TEST(test_arm_queue__rules_and_keys)
+START_TEST(test_arm_entity__rules_and_keys)
 {
     char first[128];
     ck_assert_int_eq(
@@ -188,7 +188,7 @@ START_TEST(test_arm_queue__rules_and_keys)
 }
 END_TEST
 
-START_TEST(test_arm_queue__needs_a_token)
+START_TEST(test_arm_entity__needs_a_token)
 {
     token[0] = '\0';
     ck_assert_int_eq(arm("GET", QUEUE "q" API, NULL), 401);
@@ -198,18 +198,18 @@ END_TEST
 
 Suite *unit_suite(void)
 {
-    Suite *s = suite_create("arm_queue");
+    Suite *s = suite_create("arm_entity");
     TCase *t = tcase_create("queue");
     tcase_add_checked_fixture(t, up, data_down);
     tcase_set_timeout(t, 60);
-    tcase_add_test(t, test_arm_queue__as_recorded);
-    tcase_add_test(t, test_arm_queue__a_change_is_answered_with_other_times);
-    tcase_add_test(t, test_arm_queue__counts_and_access);
-    tcase_add_loop_test(t, test_arm_queue__refusals, 0, (int)SB_ARRAY_LEN(refused));
-    tcase_add_test(t, test_arm_queue__delete);
-    tcase_add_test(t, test_arm_queue__lists_in_pages);
-    tcase_add_test(t, test_arm_queue__rules_and_keys);
-    tcase_add_test(t, test_arm_queue__needs_a_token);
+    tcase_add_test(t, test_arm_entity__as_recorded);
+    tcase_add_test(t, test_arm_entity__a_change_is_answered_with_other_times);
+    tcase_add_test(t, test_arm_entity__counts_and_access);
+    tcase_add_loop_test(t, test_arm_entity__refusals, 0, (int)SB_ARRAY_LEN(refused));
+    tcase_add_test(t, test_arm_entity__delete);
+    tcase_add_test(t, test_arm_entity__lists_in_pages);
+    tcase_add_test(t, test_arm_entity__rules_and_keys);
+    tcase_add_test(t, test_arm_entity__needs_a_token);
     suite_add_tcase(s, t);
     return s;
 }
