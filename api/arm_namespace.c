@@ -86,19 +86,45 @@ out:
     return rc;
 }
 
-/* Recorded: 202 with nothing but a Location, which answers 204 in the end. It is over at once here. */
+/* Where a deletion is polled, by generation of the provider (recorded): the namespace's own operation
+ * results, the group's operation status, the subscription's operation results. */
+static void poll_location(struct request *r, const struct ns_view *v)
+{
+    char id[SB_GUID_LEN + 1];
+    const char *base = request_base(r, HOST_ARM, NULL), *version = r->api_version;
+    if (strncmp(version, "2022-10-01", 10) < 0) {
+        reply_headerf(r, "Location", "%s%s/operationresults/%s?api-version=%s", base,
+                      arm_id(r, v->sub, v->group, "Microsoft.ServiceBus/namespaces/%s", v->name), v->name,
+                      version);
+    } else if (strncmp(version, "2023-01-01", 10) < 0) {
+        reply_headerf(r, "Location",
+                      "%s/subscriptions/%s/resourcegroups/%s/providers/Microsoft.ServiceBus/locations/%s/"
+                      "operationStatus/%s?api-version=%s&resourceType=Namespace",
+                      base, v->sub, v->group, v->location, v->name, version);
+    } else {
+        rng_guid(id);
+        reply_headerf(
+            r, "Location",
+            "%s/subscriptions/%s/providers/Microsoft.ServiceBus/locations/%s/namespaceOperationResults/"
+            "%s?isAsyncHeader=false&"
+            "resourceName=%s&resourceType=namespace&api-version=%s&operationType=Deleted",
+            base, v->sub, v->location, id, v->name, version);
+    }
+}
+
+/* Recorded: 202 with nothing but a Location, which answers 204 in the end. Without --provisioning-delay it is
+ * over at once. */
 static enum sb_err delete_handler(struct request *r, struct sb_error *err)
 {
     enum sb_err rc;
     struct ns_view v;
     bool existed = false;
-    char id[SB_GUID_LEN + 1];
     const char *sub = request_param(r, "sub"), *group = request_param(r, "group"),
                *ns = request_param(r, "ns");
     SB_TRY(arm_ns_require(r, "delete", err));
     rc = ns_get(r->e, sub, group, ns, r->arena, &v, err);
     if (rc == SB_OK)
-        rc = ns_delete(r->e, sub, group, ns, &existed, err);
+        rc = arm_ns_error(r, ns_delete(r->e, sub, group, ns, &existed, err), err);
     else if (rc == SB_ENOTFOUND)
         rc = SB_OK;
     if (rc != SB_OK)
@@ -107,22 +133,77 @@ static enum sb_err delete_handler(struct request *r, struct sb_error *err)
         reply_empty(r, 204);
         goto out;
     }
-    rng_guid(id);
     reply_empty(r, 202);
-    reply_headerf(r, "Location",
-                  "%s/subscriptions/%s/providers/Microsoft.ServiceBus/locations/%s/namespaceOperationResults/"
-                  "%s?isAsyncHeader=false&"
-                  "resourceName=%s&resourceType=namespace&api-version=%s&operationType=Deleted",
-                  request_base(r, HOST_ARM, NULL), v.sub, v.location, id, v.name, r->api_version);
+    poll_location(r, &v);
 out:
     return rc;
+}
+
+/* ---- what a client polls ---- */
+
+#define RETRY_AFTER_S                                                                                        \
+    5 /* recorded are 38 and 46 s; an emulator's client need not wait that long (choice)                     \
+       */
+
+/* Still there, because its deletion takes its time. */
+static bool still_deleting(struct request *r, const char *ns, struct ns_view *ret)
+{
+    return ns && ns_by_name(r->e, ns, r->arena, ret, NULL) == SB_OK &&
+           text_ieq(ret->sub, request_param(r, "sub")) && ret->move == MOVE_DELETE;
+}
+
+static void answer_poll(struct request *r, const char *ns)
+{
+    struct ns_view v;
+    bool going = still_deleting(r, ns, &v);
+    reply_empty(r, going ? 202 : 204);
+    if (going) {
+        reply_headerf(r, "Location", "%s%s", request_base(r, HOST_ARM, NULL), r->url);
+        reply_headerf(r, "Retry-After", "%d", RETRY_AFTER_S);
+    }
 }
 
 static enum sb_err operation_handler(struct request *r, struct sb_error *err)
 {
     enum sb_err rc;
     SB_TRY(arm_require_sub(r, err));
-    reply_empty(r, 204);
+    const char *async = request_query(r, "isAsyncHeader");
+    if (async && text_ieq(async, "true")) { /* of a failover, which is over */
+        struct jw w = reply_json(r, 200);
+        jw_obj(&w, NULL);
+        jw_str(&w, "name", request_param(r, "id"));
+        jw_str(&w, "status", "Succeeded");
+        jw_end_obj(&w);
+        goto out;
+    }
+    answer_poll(r, request_query(r, "resourceName"));
+out:
+    return rc;
+}
+
+static enum sb_err status_handler(struct request *r, struct sb_error *err)
+{
+    enum sb_err rc;
+    SB_TRY(arm_require_sub(r, err));
+    answer_poll(r, request_param(r, "id"));
+out:
+    return rc;
+}
+
+/* The oldest form shows the namespace on its way out; its 404 is the success (recorded, code behind message).
+ */
+static enum sb_err result_handler(struct request *r, struct sb_error *err)
+{
+    enum sb_err rc;
+    struct ns_view v;
+    SB_TRY(arm_require_sub(r, err));
+    if (!still_deleting(r, request_param(r, "ns"), &v))
+        return sb_fail(err, SB_ENONAMESPACE, "Namespace does not exist. CorrelationId: %s",
+                       r->correlation_id);
+    struct jw w = reply_json(r, 202);
+    arm_ns_write(r, &w, &v);
+    reply_headerf(r, "Location", "%s%s", request_base(r, HOST_ARM, NULL), r->url);
+    reply_headerf(r, "Retry-After", "%d", RETRY_AFTER_S);
 out:
     return rc;
 }
@@ -200,60 +281,6 @@ out:
     return rc;
 }
 
-/* ---- network rules: everybody may come, as recorded of a namespace without any ---- */
-
-static void write_network(struct request *r, struct jw *w, const struct ns_view *v)
-{
-    jw_obj(w, NULL);
-    jw_str(
-        w, "id",
-        arm_id(r, v->sub, v->group, "Microsoft.ServiceBus/namespaces/%s/networkrulesets/default", v->name));
-    jw_str(w, "name", "default");
-    jw_str(w, "type", "Microsoft.ServiceBus/Namespaces/NetworkRuleSets");
-    jw_str(w, "location", v->location);
-    jw_obj(w, "properties");
-    jw_str(w, "publicNetworkAccess", v->public_access ? "Enabled" : "Disabled");
-    jw_str(w, "defaultAction", "Allow");
-    jw_arr(w, "virtualNetworkRules");
-    jw_end_arr(w);
-    jw_arr(w, "ipRules");
-    jw_end_arr(w);
-    jw_bool(w, "trustedServiceAccessEnabled", false);
-    jw_end_obj(w);
-    jw_end_obj(w);
-}
-
-static enum sb_err network(struct request *r, bool list, struct sb_error *err)
-{
-    enum sb_err rc;
-    struct ns_view v;
-    SB_TRY(arm_ns_require(r, "networkRuleSets/read", err));
-    SB_TRY(ns_get(r->e, request_param(r, "sub"), request_param(r, "group"), request_param(r, "ns"), r->arena,
-                  &v, err));
-    struct jw w = reply_json(r, 200);
-    if (list) {
-        jw_obj(&w, NULL);
-        jw_arr(&w, "value");
-    }
-    write_network(r, &w, &v);
-    if (list) {
-        jw_end_arr(&w);
-        jw_end_obj(&w);
-    }
-out:
-    return rc;
-}
-
-static enum sb_err network_handler(struct request *r, struct sb_error *err)
-{
-    return network(r, false, err);
-}
-
-static enum sb_err network_list_handler(struct request *r, struct sb_error *err)
-{
-    return network(r, true, err);
-}
-
 /* ---- routes ---- */
 
 #define SUB_PATH   "/subscriptions/{sub}/providers/Microsoft.ServiceBus/"
@@ -274,6 +301,11 @@ static const struct route rows[] = {
      "ArmNamespaceCheckName"},
     {"GET", PLANE_ARM, SUB_PATH "locations/{location}/namespaceOperationResults/{id}", READ, 0,
      operation_handler, "ArmNamespaceOperationResult"},
+    {"GET", PLANE_ARM,
+     "/subscriptions/{sub}/resourceGroups/{group}/providers/Microsoft.ServiceBus/locations/{location}/"
+     "operationStatus/{id}",
+     READ, 0, status_handler, "ArmNamespaceOperationStatus"},
+    {"GET", PLANE_ARM, NS_PATH "/operationresults/{id}", READ, 0, result_handler, "ArmNamespaceOldResult"},
     {"PUT", PLANE_ARM, RULES_PATH "/{rule}", WRITE, BODY_MAX, arm_ns_rule_put, "ArmNamespaceRulePut"},
     {"GET", PLANE_ARM, RULES_PATH "/{rule}", READ, 0, arm_ns_rule_get, "ArmNamespaceRuleGet"},
     {"DELETE", PLANE_ARM, RULES_PATH "/{rule}", READ, 0, arm_ns_rule_delete, "ArmNamespaceRuleDelete"},
@@ -282,10 +314,6 @@ static const struct route rows[] = {
      "ArmNamespaceRuleListKeys"},
     {"POST", PLANE_ARM, RULES_PATH "/{rule}/regenerateKeys", WRITE, BODY_MAX, arm_ns_rule_regenerate,
      "ArmNamespaceRuleRegenerateKeys"},
-    {"GET", PLANE_ARM, NS_PATH "/networkRuleSets/default", READ, 0, network_handler,
-     "ArmNamespaceNetworkRules"},
-    {"GET", PLANE_ARM, NS_PATH "/networkRuleSets", READ, 0, network_list_handler,
-     "ArmNamespaceNetworkRuleSets"},
 };
 
 const struct route_table routes_arm_namespace = {rows, SB_ARRAY_LEN(rows)};

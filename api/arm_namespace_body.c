@@ -18,24 +18,36 @@
 
 /* ---- what an api-version shows (recorded and specified) ---- */
 
-#define SHOW_INFRA      0x01u /* encryption.requireInfrastructureEncryption */
-#define SHOW_LOCAL_AUTH 0x02u /* disableLocalAuth */
-#define SHOW_TLS        0x04u /* minimumTlsVersion, publicNetworkAccess */
-#define SHOW_PARTITIONS 0x08u /* premiumMessagingPartitions */
-#define SHOW_GEO        0x10u /* geoDataReplication */
-#define NEW_PROVIDER    0x20u /* 201 and seven digits */
+#define SHOW_INFRA      0x01u  /* encryption.requireInfrastructureEncryption */
+#define SHOW_LOCAL_AUTH 0x02u  /* disableLocalAuth */
+#define SHOW_TLS        0x04u  /* minimumTlsVersion, publicNetworkAccess */
+#define SHOW_PARTITIONS 0x08u  /* premiumMessagingPartitions */
+#define SHOW_GEO        0x10u  /* geoDataReplication */
+#define NEW_PROVIDER    0x20u  /* 201 and seven digits */
+#define SHOW_PREMIUM    0x40u  /* zoneRedundant, encryption, identity */
+#define SHOW_PLATFORM   0x80u  /* platformCapabilities */
+#define SHOW_ADDRESS    0x100u /* ipAddressType */
+#define SINCE_2018      SHOW_PREMIUM
+#define SINCE_2021      (SINCE_2018 | SHOW_INFRA)
+#define SINCE_2021_06   (SINCE_2021 | SHOW_LOCAL_AUTH)
+#define SINCE_2022      (SINCE_2021_06 | SHOW_TLS)
+#define SINCE_2022_10   (SINCE_2022 | SHOW_PARTITIONS)
+#define SINCE_2024      (SINCE_2022_10 | NEW_PROVIDER)
+#define SINCE_2025      (SINCE_2024 | SHOW_GEO | SHOW_PLATFORM)
 
 static const struct {
     const char *since; /* the date of the api-version */
     unsigned shows;
 } shapes[] = {
-    {"2025-05-01", SHOW_INFRA | SHOW_LOCAL_AUTH | SHOW_TLS | SHOW_PARTITIONS | SHOW_GEO | NEW_PROVIDER},
-    {"2024-01-01", SHOW_INFRA | SHOW_LOCAL_AUTH | SHOW_TLS | SHOW_PARTITIONS | NEW_PROVIDER},
-    {"2023-01-01", SHOW_INFRA | SHOW_LOCAL_AUTH | SHOW_TLS | SHOW_PARTITIONS | SHOW_GEO | NEW_PROVIDER},
-    {"2022-10-01", SHOW_INFRA | SHOW_LOCAL_AUTH | SHOW_TLS | SHOW_PARTITIONS},
-    {"2022-01-01", SHOW_INFRA | SHOW_LOCAL_AUTH | SHOW_TLS},
-    {"2021-06-01", SHOW_INFRA | SHOW_LOCAL_AUTH},
-    {"2021-01-01", SHOW_INFRA},
+    {"2026-01-01", SINCE_2025 | SHOW_ADDRESS},
+    {"2025-05-01", SINCE_2025},
+    {"2024-01-01", SINCE_2024},
+    {"2023-01-01", SINCE_2024 | SHOW_GEO},
+    {"2022-10-01", SINCE_2022_10},
+    {"2022-01-01", SINCE_2022},
+    {"2021-06-01", SINCE_2021_06},
+    {"2021-01-01", SINCE_2021},
+    {"2018-01-01", SINCE_2018},
     {"", 0},
 };
 
@@ -261,25 +273,34 @@ out:
     return rc;
 }
 
-/* Kept as sent, for api-versions that show it: alternateName and geoDataReplication. */
+/* Kept as sent, for api-versions that show it. */
 static enum sb_err read_extra(struct request *r, const struct json *properties, struct ns_spec *s,
                               struct sb_error *err)
 {
     enum sb_err rc;
-    const struct json *geo = NULL;
-    const char *alternate = NULL;
+    const struct json *geo = NULL, *platform = NULL;
+    const char *alternate = NULL, *address = NULL;
     struct sb_buf b;
     struct jw w;
     buf_init(&b, 64u << 10);
     SB_TRY(json_opt_str(properties, "properties", "alternateName", &alternate, err));
     SB_TRY(json_opt_obj(properties, "properties", "geoDataReplication", &geo, err));
-    if (!alternate && !geo)
+    SB_TRY(json_opt_obj(properties, "properties", "platformCapabilities", &platform, err));
+    SB_TRY(json_opt_str(properties, "properties", "ipAddressType", &address, err));
+    if (address && !text_ieq(address, "IPv4") && !text_ieq(address, "DualStack")) {
+        rc = sb_fail(err, SB_EBADREQUEST, "The ipAddressType '%.32s' is not valid.", address);
+        goto out;
+    }
+    if (!alternate && !geo && !platform && !address)
         goto out;
     jw_init(&w, &b);
     jw_obj(&w, NULL);
     jw_str(&w, "alternateName", alternate);
     if (geo)
         jw_raw(&w, "geoDataReplication", json_print(geo, r->arena));
+    if (platform)
+        jw_raw(&w, "platformCapabilities", json_print(platform, r->arena));
+    jw_str(&w, "ipAddressType", address);
     jw_end_obj(&w);
     s->extra = arena_strdup(r->arena, buf_str(&b));
     if (buf_failed(&b) || !s->extra)
@@ -343,6 +364,11 @@ out:
 
 /* ---- writing the rest ---- */
 
+static bool creating(const struct ns_view *v)
+{
+    return v->move == MOVE_CREATE || v->move == MOVE_CREATE_IDENTITY || v->move == MOVE_CREATE_ENCRYPTED;
+}
+
 /* One region, as recorded for a namespace that is not replicated; what was sent, completed, for one that is
  * to be. */
 static void write_geo(struct request *r, struct jw *w, const struct ns_view *v, const struct json *extra)
@@ -363,18 +389,56 @@ static void write_geo(struct request *r, struct jw *w, const struct ns_view *v, 
         jw_str(w, "locationName", lower ? text_tolower(lower) : "");
         jw_str(w, "roleType", json_text(json_get(j, "roleType")));
         jw_str(w, "clusterArmId", json_text(json_get(j, "clusterArmId")));
-        jw_str(w, "replicaState", "Ready");
+        jw_str(w, "replicaState", creating(v) ? "InBuild" : "Ready");
         jw_end_obj(w);
     }
     if (!json_is_array(list)) {
         jw_obj(w, NULL);
         jw_str(w, "locationName", v->location);
         jw_str(w, "roleType", "Primary");
-        jw_str(w, "replicaState", "Ready");
+        jw_str(w, "replicaState", creating(v) ? "InBuild" : "Ready");
         jw_end_obj(w);
     }
     jw_end_arr(w);
     jw_end_obj(w);
+}
+
+/* provisioningState and status while something is being done, of the older provider (in the first and in the
+ * second half of the time) and of the newer (recorded; for its deletions and for encrypted creation, what is
+ * recorded of lists and of other creations). */
+static const char *const *state_of(const struct ns_view *v, unsigned show)
+{
+    static const char *const states[][3][2] = {
+        [MOVE_NONE] = {{"Succeeded", "Active"}, {"Succeeded", "Active"}, {"Succeeded", "Active"}},
+        [MOVE_CREATE] = {{"Created", "Activating"}, {"Created", "Activating"}, {"Creating", "Creating"}},
+        [MOVE_CREATE_IDENTITY] = {{"ActivatingIdentity", "Activating"},
+                                  {"ActivatingIdentity", "Active"},
+                                  {"Creating", "Creating"}},
+        [MOVE_CREATE_ENCRYPTED] = {{"EnablingEncryption", "Activating"},
+                                   {"ActivatingIdentity", "Active"},
+                                   {"Creating", "Creating"}},
+        [MOVE_UPDATE] = {{"Updating", "Activating"}, {"Updating", "Activating"}, {"Updating", "Updating"}},
+        [MOVE_IDENTITY] = {{"ActivatingIdentity", "Activating"},
+                           {"ActivatingIdentity", "Activating"},
+                           {"ActivatingIdentity", "ActivatingIdentity"}},
+        [MOVE_DELETE] = {{"Succeeded", "Removing"}, {"Succeeded", "Removing"}, {"Deleting", "Deleting"}},
+    };
+    return states[v->move][(show & NEW_PROVIDER) != 0 ? 2 : v->move_late];
+}
+
+/* What is shown as it was sent, by the api-versions that have it. */
+static const struct {
+    const char *name;
+    unsigned show;
+} kept[] = {{"platformCapabilities", SHOW_PLATFORM}, {"ipAddressType", SHOW_ADDRESS}};
+
+static void write_kept(struct request *r, struct jw *w, const struct json *extra, unsigned show)
+{
+    for (size_t i = 0; i < SB_ARRAY_LEN(kept); i++) {
+        const struct json *j = json_get(extra, kept[i].name);
+        if (j && (show & kept[i].show) != 0)
+            jw_raw(w, kept[i].name, json_print(j, r->arena));
+    }
 }
 
 static void write_properties(struct request *r, struct jw *w, const struct ns_view *v, unsigned show)
@@ -396,15 +460,19 @@ static void write_properties(struct request *r, struct jw *w, const struct ns_vi
     }
     if ((show & SHOW_LOCAL_AUTH) != 0)
         jw_bool(w, "disableLocalAuth", v->disable_local_auth);
-    jw_bool(w, "zoneRedundant", v->zone_redundant);
+    if ((show & SHOW_PREMIUM) != 0)
+        jw_bool(w, "zoneRedundant", v->zone_redundant);
     jw_str(w, "alternateName", json_text(json_get(extra, "alternateName")));
-    write_encryption(w, v, show);
+    if ((show & SHOW_PREMIUM) != 0)
+        write_encryption(w, v, show);
+    write_kept(r, w, extra, show);
     jw_strf(w, "metricId", "%s:%s", v->sub, lower ? text_tolower(lower) : "");
     jw_strf(w, "serviceBusEndpoint", "https://%s/", request_authority(r, HOST_BUS, v->name, true));
-    /* What the service does over minutes is done when the emulator answers (choice); 17: Revoked shows here
-     * too. */
-    jw_str(w, "provisioningState", "Succeeded");
-    jw_str(w, "status", v->stored_status == NS_REVOKED ? "Revoked" : "Active");
+    /* Without --provisioning-delay what the service does over minutes is done when the emulator answers
+     * (choice); 17: Revoked shows here too. */
+    const char *const *state = state_of(v, show);
+    jw_str(w, "provisioningState", state[0]);
+    jw_str(w, "status", v->stored_status == NS_REVOKED && v->move != MOVE_DELETE ? "Revoked" : state[1]);
     jw_str(w, "createdAt", format(v->created_ms, created));
     jw_str(w, "updatedAt", format(v->updated_ms, updated));
     jw_end_obj(w);
@@ -420,7 +488,8 @@ void arm_ns_write(struct request *r, struct jw *w, const struct ns_view *v)
     jw_str(w, "location", v->location);
     jw_raw(w, "tags", v->tags);
     write_properties(r, w, v, shows(r));
-    write_identity(w, v);
+    if ((shows(r) & SHOW_PREMIUM) != 0)
+        write_identity(w, v);
     jw_obj(w, "sku");
     jw_str(w, "name", v->sku);
     jw_str(w, "tier", v->sku);

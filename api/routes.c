@@ -16,6 +16,8 @@ static const struct route_table *const tables[] = {
     &routes_arm_alias,
     &routes_arm_tags,
     &routes_arm_activity,
+    &routes_arm_bus,
+    &routes_arm_child,
     &routes_entra,
     &routes_graph,
     &routes_vault_keys,

@@ -42,6 +42,8 @@ static const struct cfg_option options[] = {
      "seconds between polls of the customer keys"},
     {"grant-delay", "SEALEDBUS_GRANT_DELAY", "S", CFG_INT, AT(grant_delay), "0", 0, 86400,
      "seconds before a new role assignment counts, and before a removed one no longer does"},
+    {"provisioning-delay", "SEALEDBUS_PROVISIONING_DELAY", "S", CFG_INT, AT(provisioning_delay), "0", 0,
+     86400, "seconds that creates, updates and deletes of namespaces take; 0: done when ARM answers"},
     {"clock", "SEALEDBUS_CLOCK", "real|manual", CFG_CHOICE, AT(clock), "real", 0, 0,
      "manual: time moves only when /_emulator/clock moves it"},
     {"now", "SEALEDBUS_NOW", "RFC3339", CFG_TIME, AT(now_ms), NULL, 0, 0,

@@ -34,10 +34,11 @@ struct config {
     struct config_list binds; /* literal addresses */
     bool default_binds;       /* none was given: an unavailable ::1 is skipped */
     int64_t https_port, http_port;
-    int64_t poll_interval; /* seconds */
-    int64_t grant_delay;   /* seconds */
-    int clock;             /* 0 real, 1 manual */
-    int64_t now_ms;        /* 0: not given */
+    int64_t poll_interval;      /* seconds */
+    int64_t grant_delay;        /* seconds */
+    int64_t provisioning_delay; /* seconds */
+    int clock;                  /* 0 real, 1 manual */
+    int64_t now_ms;             /* 0: not given */
     struct config_list subscriptions;
     struct config_list client_texts;
     const struct engine_client *clients; /* the well-known one first */

@@ -171,6 +171,7 @@ static enum sb_err open_engine(struct program *p, struct sb_error *err)
         .data_dir = c->in_memory ? NULL : datadir_path(p->dir),
         .poll_interval_ms = c->poll_interval * 1000,
         .grant_delay_ms = c->grant_delay * 1000,
+        .provisioning_delay_ms = c->provisioning_delay * 1000,
         .clock_manual = c->clock == 1,
         .token_clock_emulator = c->token_clock == 1,
         .start_ms = c->now_ms,

@@ -14,7 +14,7 @@
 #define SB_NS_COLUMNS                                                                                        \
     "id,name,sub,grp,location,tags,sku,capacity,partitions,identity,principal,encrypted,infra,revoked,"      \
     "root,check_value,generation,reserved,local_auth_off,zone_redundant,public_access,tls,extra,created_ms," \
-    "updated_ms"
+    "updated_ms,deleting_ms"
 #define SB_STMTS_NAMESPACE(X)                                                                                \
     X(SB_NS_ALL, "SELECT " SB_NS_COLUMNS " FROM namespace ORDER BY id")                                      \
     X(SB_NS_BY_NAME, "SELECT " SB_NS_COLUMNS " FROM namespace WHERE name=?1")                                \
@@ -33,6 +33,7 @@
       "encrypted=?12,infra=?13,revoked=?14,root=?15,check_value=?16,local_auth_off=?17,zone_redundant=?18,"  \
       "public_access=?19,tls=?20,extra=?21,updated_ms=?23 WHERE id=?1")                                      \
     X(SB_NS_SET_REVOKED, "UPDATE namespace SET revoked=?2,updated_ms=?3 WHERE id=?1")                        \
+    X(SB_NS_SET_DELETING, "UPDATE namespace SET deleting_ms=?2 WHERE id=?1")                                 \
     X(SB_NS_RESERVE, "UPDATE namespace SET generation=?2,reserved=?3 WHERE id=?1")                           \
     X(SB_NS_RESERVED, "SELECT generation,reserved FROM namespace WHERE id=?1")                               \
     X(SB_NS_DELETE, "DELETE FROM namespace WHERE id=?1")                                                     \
@@ -56,6 +57,12 @@
                       "ON CONFLICT(ns,entity,name) DO UPDATE SET rights=?4,keys=?5")                         \
     X(SB_NS_RULE_DELETE, "DELETE FROM ns_rule WHERE ns=?1 AND entity=?2 AND name=?3")                        \
     X(SB_NS_RULES_DROP, "DELETE FROM ns_rule WHERE ns=?1 AND entity=?2")                                     \
+    X(SB_CHILD_PUT, "INSERT INTO ns_child(ns,kind,name,body) VALUES(?1,?2,?3,?4) "                           \
+                    "ON CONFLICT(ns,kind,name) DO UPDATE SET body=?4")                                       \
+    X(SB_CHILD_DELETE, "DELETE FROM ns_child WHERE ns=?1 AND kind=?2 AND name=?3")                           \
+    X(SB_CHILD_LIST, "SELECT name,body FROM ns_child WHERE ns=?1 AND kind=?2 AND (?3 IS NULL OR name=?3) "   \
+                     "ORDER BY name LIMIT ?4")                                                               \
+    X(SB_CHILD_COUNT, "SELECT count(*) FROM ns_child WHERE ns=?1 AND kind=?2")                               \
     X(SB_ALIAS_PUT, "INSERT INTO alias(ns,name,role,partner) VALUES(?1,?2,?3,?4) "                           \
                     "ON CONFLICT(ns) DO UPDATE SET name=?2,role=?3,partner=?4")                              \
     X(SB_ALIAS_DROP, "DELETE FROM alias WHERE ns=?1")                                                        \

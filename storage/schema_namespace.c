@@ -36,6 +36,7 @@ const char schema_sb_namespace_v1[] =
     " extra TEXT,"
     " created_ms INTEGER NOT NULL,"
     " updated_ms INTEGER NOT NULL,"
+    " deleting_ms INTEGER," /* it is being deleted, until then (--provisioning-delay) */
     /* Semantics 6: customer keys and a platform-sealed root exclude each other. */
     " CHECK((encrypted=1 AND root IS NULL AND length(check_value)=32) OR"
     "       (encrypted=0 AND length(root)>40 AND check_value IS NULL AND revoked=0))"
@@ -78,6 +79,16 @@ const char schema_sb_namespace_v1[] =
     " rights INTEGER NOT NULL CHECK(rights BETWEEN 1 AND 7),"
     " keys BLOB NOT NULL CHECK(length(keys)>40),"
     " PRIMARY KEY(ns, entity, name)"
+    ") STRICT, WITHOUT ROWID;"
+
+    /* Small resources below a namespace that only ARM knows: network rules, private endpoint connections and the like.
+     * body: JSON, for the ARM layer. */
+    "CREATE TABLE ns_child("
+    " ns INTEGER NOT NULL REFERENCES namespace(id) ON DELETE CASCADE,"
+    " kind TEXT NOT NULL,"
+    " name TEXT NOT NULL COLLATE NOCASE,"
+    " body TEXT NOT NULL,"
+    " PRIMARY KEY(ns, kind, name)"
     ") STRICT, WITHOUT ROWID;"
 
     /* Geo-DR: the alias that a namespace has or shares. role: 1 primary, 2 primary without a partner, 3

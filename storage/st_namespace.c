@@ -35,6 +35,7 @@ static void read_ns(struct stmt *s, struct sb_arena *a, struct st_ns *r)
     r->extra = stmt_text(s, 22, a);
     r->created_ms = stmt_i64(s, 23);
     r->updated_ms = stmt_i64(s, 24);
+    r->deleting_ms = stmt_i64(s, 25);
 }
 
 static void bind_ns(struct stmt *s, const struct st_ns *r)
@@ -180,6 +181,14 @@ enum sb_err st_ns_update(struct tx *tx, const struct st_ns *row, struct sb_error
 {
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, SB_NS_UPDATE);
     bind_ns(&s, row);
+    return stmt_exec(&s, err);
+}
+
+enum sb_err st_ns_set_deleting(struct tx *tx, int64_t id, int64_t until_ms, struct sb_error *err)
+{
+    SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, SB_NS_SET_DELETING);
+    stmt_bind_i64(&s, 1, id);
+    stmt_bind_i64(&s, 2, until_ms);
     return stmt_exec(&s, err);
 }
 

@@ -21,6 +21,7 @@ struct st_ns {
     bool local_auth_off, zone_redundant, public_access;
     const char *tls, *extra;
     int64_t created_ms, updated_ms;
+    int64_t deleting_ms; /* 0: it is not being deleted; set by st_ns_set_deleting alone */
 };
 
 struct st_ns_identity {
@@ -64,6 +65,7 @@ SB_MUST enum sb_err st_ns_next_id(struct tx *tx, int64_t *ret, struct sb_error *
 SB_MUST enum sb_err st_ns_insert(struct tx *tx, const struct st_ns *row, struct sb_error *err);
 /* Everything but id, name, sub, group, created, generation and reserved. */
 SB_MUST enum sb_err st_ns_update(struct tx *tx, const struct st_ns *row, struct sb_error *err);
+SB_MUST enum sb_err st_ns_set_deleting(struct tx *tx, int64_t id, int64_t until_ms, struct sb_error *err);
 SB_MUST enum sb_err st_ns_set_revoked(struct tx *tx, int64_t id, bool revoked, int64_t updated_ms,
                                       struct sb_error *err);
 /* Durable count of seals (semantics 21). */

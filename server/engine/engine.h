@@ -54,6 +54,7 @@ struct engine_config {
     const char *data_dir; /* NULL: in memory */
     int64_t poll_interval_ms;
     int64_t grant_delay_ms; /* before a new role assignment counts, and a removed one no longer does */
+    int64_t provisioning_delay_ms;
     bool clock_manual;
     bool token_clock_emulator;
     int64_t start_ms;                 /* manual clock of a new data directory; 0: the machine's time */
@@ -99,7 +100,8 @@ struct engine {
     void (*on_broken)(void); /* called once when a store's commit failed: end the process */
     atomic_bool broken_told;
     atomic_bool stopping;
-    bool started; /* the vault store's thread runs */
+    atomic_int deleting; /* namespaces that are being deleted */
+    bool started;        /* the vault store's thread runs */
 };
 
 /* Opens the stores under cfg->data_dir (or in memory), loads state, starts the store threads and, on a real

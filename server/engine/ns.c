@@ -168,6 +168,10 @@ static void overlay(struct engine *e, struct sb_arena *a, struct ns_view *v)
 {
     engine_lock(e);
     const struct ns *n = ns_find_id(e, v->id);
+    if (n) {
+        v->move = ns_move_now(e, n);
+        v->move_late = engine_now(e) - n->move_from > (n->move_until - n->move_from) / 2;
+    }
     if (n && n->role != PAIR_NONE) {
         const struct ns *partner = n->partner ? ns_find_id(e, n->partner) : NULL;
         v->role = n->role;
@@ -289,6 +293,8 @@ enum sb_err ns_require_writable(struct engine *e, const char *sub, const char *g
     else if (n->role == PAIR_SECONDARY) /* documented */
         rc = sb_fail(err, SB_ESECONDARY,
                      "Invalid operation on the Secondary namespace. Secondary namespace is read-only.");
+    else
+        rc = ns_move_check(e, n, err);
     engine_unlock(e);
 out:
     return rc;
@@ -407,6 +413,11 @@ static enum sb_err load_one(const struct st_ns *row, void *arg, struct sb_error 
         SB_TRY(open_plain(l->e, &r, n, err));
     else /* 13: polled by poller_start_first, before it serves; the timeline comes later */
         n->next_poll = engine_now(l->e) + l->e->cfg.poll_interval_ms;
+    if (row->deleting_ms) {
+        n->move = MOVE_DELETE;
+        n->move_until = row->deleting_ms;
+        atomic_fetch_add(&l->e->deleting, 1);
+    }
     SB_TRY(broker_ns_load(l->e, l->tx, n, err));
 out:
     return rc;

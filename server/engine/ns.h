@@ -22,6 +22,16 @@ enum ns_status {
 enum nskey_state { NSKEY_ACTIVE, NSKEY_REVOKED, NSKEY_UNREACHABLE };
 /* Geo-DR: what a namespace is under its alias. */
 enum pair_role { PAIR_NONE, PAIR_PRIMARY, PAIR_ALONE /* PrimaryNotReplicating */, PAIR_SECONDARY };
+/* What is being done to a namespace for a while (--provisioning-delay). */
+enum ns_move {
+    MOVE_NONE,
+    MOVE_CREATE,
+    MOVE_CREATE_IDENTITY,
+    MOVE_CREATE_ENCRYPTED,
+    MOVE_UPDATE,
+    MOVE_IDENTITY,
+    MOVE_DELETE
+};
 enum identity_type { IDENTITY_NONE = 0, IDENTITY_SYSTEM = 1, IDENTITY_USER = 2, IDENTITY_BOTH = 3 };
 
 /* One entry of keyVaultProperties, and its state. */
@@ -64,6 +74,8 @@ struct ns_view {
     bool disable_local_auth, zone_redundant, public_access;
     const char *alias, *partner; /* of geo-DR: its name, and the other namespace's; NULL: none */
     enum pair_role role;
+    enum ns_move move; /* MOVE_NONE: it is settled */
+    bool move_late;    /* more than half of it is over */
     const char *tls;   /* "1.2" */
     const char *extra; /* JSON text of further writable properties kept as sent, or NULL */
     int64_t created_ms, updated_ms;
@@ -107,6 +119,9 @@ SB_MUST enum sb_err ns_delete_group(struct engine *e, const char *sub, const cha
  * the last wrap. */
 SB_MUST enum sb_err ns_withdraw_key(struct engine *e, const char *name, const char *key,
                                     const char *vault_uri, struct sb_error *err);
+/* Deletions whose time has come; TIMELINE_NEVER: none. */
+int64_t ns_next_due(struct engine *e);
+SB_MUST enum sb_err ns_run_due(struct engine *e, int64_t now, struct sb_error *err);
 /* SB_OK free; SB_EINVAL (bad name), SB_EEXISTS. */
 SB_MUST enum sb_err ns_name_check(struct engine *e, const char *name, struct sb_error *err);
 
@@ -157,6 +172,8 @@ struct ns {
     enum pair_role role;
     char alias[NS_NAME_MAX + 1];
     int64_t partner;
+    enum ns_move move; /* until move_until; under engine_lock */
+    int64_t move_from, move_until;
     bool unmirrored; /* a primary's: the secondary may lack something */
     struct ns *next; /* hash chain */
 };

@@ -13,7 +13,27 @@
 struct deletion {
     struct engine *e;
     int64_t id;
+    int64_t until; /* when it takes its time */
 };
+
+/* From now on it is being deleted. */
+static enum sb_err run_mark(struct tx *tx, void *arg, struct sb_error *err)
+{
+    struct deletion *d = arg;
+    return st_ns_set_deleting(tx, d->id, d->until, err);
+}
+
+static void publish_mark(void *arg)
+{
+    struct deletion *d = arg;
+    engine_lock(d->e);
+    struct ns *n = ns_find_id(d->e, d->id);
+    if (n) {
+        ns_move_begin(d->e, n, MOVE_DELETE, d->until - d->e->cfg.provisioning_delay_ms);
+        atomic_fetch_add(&d->e->deleting, 1);
+    }
+    engine_unlock(d->e);
+}
 
 static enum sb_err run_delete(struct tx *tx, void *arg, struct sb_error *err)
 {
@@ -65,7 +85,25 @@ static void forget(struct engine *e, const struct ns_view *v, struct sb_arena *a
         ns_tidied("scrub", store_scrub(e->sb, NULL)); /* its wraps leave the log of the database too */
 }
 
-/* force: with its group; a pairing does not keep it. */
+/* May it go now? Or is it paired, or in transition? With its turn. */
+static enum sb_err check_delete(struct engine *e, const struct ns_view *v, struct sb_error *err)
+{
+    enum sb_err rc = SB_OK;
+    engine_lock(e);
+    const struct ns *n = ns_find_id(e, v->id);
+    if (n)
+        rc = ns_move_check(e, n, err);
+    engine_unlock(e);
+    if (rc == SB_OK && v->partner)
+        rc = sb_fail(
+            err, SB_ECONFLICT,
+            "Namespace '%s' cannot be deleted while it is paired with '%s' under the alias '%s': break the "
+            "pairing first.",
+            v->name, v->partner, v->alias);
+    return rc;
+}
+
+/* force: with its group, or when its time has come. */
 static enum sb_err delete_one(struct engine *e, const char *sub, const char *group, const char *name,
                               bool force, bool *ret_existed, struct sb_error *err)
 {
@@ -83,17 +121,20 @@ static enum sb_err delete_one(struct engine *e, const char *sub, const char *gro
         }
         goto out;
     }
-    if (!force && v.partner) {
+    d.id = v.id;
+    rc = force ? SB_OK : check_delete(e, &v, err);
+    if (rc == SB_OK && !force && e->cfg.provisioning_delay_ms > 0) {
+        d.until = engine_now(e) + e->cfg.provisioning_delay_ms;
+        rc = store_call_publish(e->sb, run_mark, publish_mark, &d, err);
         ns_release(e, v.id);
-        rc = sb_fail(
-            err, SB_ECONFLICT,
-            "Namespace '%s' cannot be deleted while it is paired with '%s' under the alias '%s': break the "
-            "pairing first.",
-            v.name, v.partner, v.alias);
+        if (rc == SB_OK) {
+            *ret_existed = true;
+            timeline_poke(e);
+        }
         goto out;
     }
-    d.id = v.id;
-    rc = store_call_publish(e->sb, run_delete, publish_delete, &d, err);
+    if (rc == SB_OK)
+        rc = store_call_publish(e->sb, run_delete, publish_delete, &d, err);
     if (rc != SB_OK) {
         ns_release(e, v.id);
         goto out;
@@ -112,6 +153,12 @@ enum sb_err ns_delete(struct engine *e, const char *sub, const char *group, cons
     return delete_one(e, sub, group, name, false, ret_existed, err);
 }
 
+enum sb_err ns_delete_now(struct engine *e, const char *sub, const char *group, const char *name,
+                          bool *ret_existed, struct sb_error *err)
+{
+    return delete_one(e, sub, group, name, true, ret_existed, err);
+}
+
 enum sb_err ns_delete_group(struct engine *e, const char *sub, const char *group, struct sb_error *err)
 {
     enum sb_err rc;
@@ -123,7 +170,7 @@ enum sb_err ns_delete_group(struct engine *e, const char *sub, const char *group
     SB_TRY(ns_list(e, sub, group, a, &list, &n, err));
     for (size_t i = 0; i < n; i++) {
         bool existed;
-        SB_TRY(delete_one(e, list[i].sub, list[i].group, list[i].name, true, &existed, err));
+        SB_TRY(ns_delete_now(e, list[i].sub, list[i].group, list[i].name, &existed, err));
     }
 out:
     arena_free(a);

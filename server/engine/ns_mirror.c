@@ -14,7 +14,8 @@
 struct mirror {
     struct engine *e;
     char primary[NS_NAME_MAX + 1], secondary[NS_NAME_MAX + 1];
-    bool stale; /* something is missing already */
+    bool stale;     /* something is missing already */
+    bool migrating; /* from Standard to Premium, where sizes are others and partitions another thing */
     struct sb_arena *a;
 };
 
@@ -79,14 +80,14 @@ static struct entity_spec spec_of(const struct mirror *m, const struct entity_vi
                             .ttl_ms = v->ttl_ms,
                             .dup_window_ms = v->dup_window_ms,
                             .idle_ms = v->idle_ms,
-                            .max_mb = v->max_mb,
-                            .max_message_kb = v->max_message_kb,
+                            .max_mb = m->migrating && v->partitioning ? -1 : v->max_mb,
+                            .max_message_kb = m->migrating ? -1 : v->max_message_kb,
                             .max_delivery = v->max_delivery,
                             .dup = v->dup,
                             .session = v->session,
                             .dead_letter_expired = v->dead_letter_expired,
                             .batched = v->batched,
-                            .partitioning = v->partitioning,
+                            .partitioning = m->migrating ? 0 : v->partitioning,
                             .express = v->express,
                             .ordering = v->ordering,
                             .dead_letter_filter = v->dead_letter_filter,
@@ -216,6 +217,37 @@ static bool everything(const struct mirror *m)
 }
 
 /* ---- the calls ---- */
+
+enum sb_err ns_mirror_migrate(struct engine *e, const struct ns_view *from, const char *target,
+                              const char *name, struct sb_arena *a, struct sb_error *err)
+{
+    enum sb_err rc;
+    struct ns_view to;
+    struct mirror m = {.e = e, .migrating = true, .a = a};
+    SB_TRY(ns_pair_by_id(e, target, "targetNamespace", a, &to, err));
+    SB_TRY(ns_name_check(e, name, err));
+    if (!text_ieq(from->sku, "Standard") || !text_ieq(to.sku, "Premium"))
+        return sb_fail(
+            err, SB_EBADREQUEST,
+            "A Standard namespace can be migrated to a Premium one: '%s' is of the '%s' tier, '%s' of the "
+            "'%s' tier.",
+            from->name, from->sku, to.name, to.sku);
+    engine_lock(e);
+    const struct ns *n = ns_find_id(e, to.id);
+    size_t entities = n ? broker_entity_count(n) : 0;
+    engine_unlock(e);
+    if (entities > 0)
+        return sb_fail(err, SB_EBADREQUEST,
+                       "The target namespace '%s' must be empty: it contains %zu queue(s) or topic(s).",
+                       to.name, entities);
+    (void)text_copy(m.primary, sizeof m.primary, from->name);
+    (void)text_copy(m.secondary, sizeof m.secondary, to.name);
+    if (!everything(&m))
+        rc = sb_fail(err, SB_ECONFLICT, "Not all that is in '%s' could be copied to '%s'.", from->name,
+                     to.name);
+out:
+    return rc;
+}
 
 bool ns_mirror_all(struct engine *e, const char *primary)
 {

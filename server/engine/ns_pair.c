@@ -46,21 +46,29 @@ static bool split_id(struct sb_arena *a, const char *id, const char **sub, const
     return true;
 }
 
-static enum sb_err find_partner(struct wish *w, const char *id, struct sb_arena *a, struct sb_error *err)
+enum sb_err ns_pair_by_id(struct engine *e, const char *id, const char *property, struct sb_arena *a,
+                          struct ns_view *ret, struct sb_error *err)
 {
     const char *sub, *group, *name;
     if (id == NULL || !split_id(a, id, &sub, &group, &name))
-        return sb_fail(
-            err, SB_EBADREQUEST,
-            "The property 'partnerNamespace' must be the id of a Service Bus namespace: '%.300s' is not.",
-            id ? id : "");
-    if (ns_get(w->e, sub, group, name, a, &w->s, NULL) != SB_OK)
-        return sb_fail(err, SB_EBADREQUEST, "The partner namespace '%.300s' does not exist.", id);
+        return sb_fail(err, SB_EBADREQUEST,
+                       "The property '%s' must be the id of a Service Bus namespace: '%.300s' is not.",
+                       property, id ? id : "");
+    if (ns_get(e, sub, group, name, a, ret, NULL) != SB_OK)
+        return sb_fail(err, SB_EBADREQUEST, "The namespace '%.300s' does not exist.", id);
+    return SB_OK;
+}
+
+static enum sb_err find_partner(struct wish *w, const char *id, struct sb_arena *a, struct sb_error *err)
+{
+    enum sb_err rc;
+    SB_TRY(ns_pair_by_id(w->e, id, "partnerNamespace", a, &w->s, err));
     engine_lock(w->e);
     const struct ns *n = ns_find_id(w->e, w->s.id);
     w->entities = n ? broker_entity_count(n) : 0;
     engine_unlock(w->e);
-    return SB_OK;
+out:
+    return rc;
 }
 
 /* ---- conditions, each with the step that was left out ---- */
@@ -209,6 +217,18 @@ static enum sb_err check_wish(const struct wish *w, struct sb_error *err)
             return SB_EBADREQUEST;
     }
     return SB_OK;
+}
+
+static enum sb_err check_settled(const struct wish *w, struct sb_error *err)
+{
+    enum sb_err rc;
+    engine_lock(w->e);
+    const struct ns *p = ns_find_id(w->e, w->p->id), *s = ns_find_id(w->e, w->s.id);
+    rc = p ? ns_move_check(w->e, p, err) : SB_OK;
+    if (rc == SB_OK && s)
+        rc = ns_move_check(w->e, s, err);
+    engine_unlock(w->e);
+    return rc;
 }
 
 /* ---- encryption follows ---- */
@@ -384,6 +404,7 @@ static enum sb_err pair(struct wish *w, const char *partner, struct sb_arena *a,
     if (w->p->role == PAIR_PRIMARY && text_ieq(w->p->alias, w->alias) && text_ieq(w->p->partner, w->s.name))
         goto out; /* it is so already */
     SB_TRY(check_wish(w, err));
+    SB_TRY(check_settled(w, err));
     if (w->p->encrypted && !w->s.encrypted)
         SB_TRY(encrypt_secondary(w, a, err));
     struct change c = {

@@ -46,6 +46,13 @@ void ns_pair_parted(struct engine *e, struct ns *n);
 void ns_mirror_entity(struct engine *e, const char *ns, enum entity_kind kind, const char *name);
 void ns_mirror_rule(struct engine *e, const char *ns, const char *path, const char *name);
 void ns_mirror_auth(struct engine *e, const char *ns, const char *entity, const char *name);
+/* Copies all that a Standard namespace has into an empty Premium one (ARM id), once. name: what the former is
+ * to be called afterwards; it must be free. */
+SB_MUST enum sb_err ns_mirror_migrate(struct engine *e, const struct ns_view *from, const char *target,
+                                      const char *name, struct sb_arena *a, struct sb_error *err);
+/* The namespace that an ARM id names. SB_EBADREQUEST says what is wrong with it; property names it there. */
+SB_MUST enum sb_err ns_pair_by_id(struct engine *e, const char *id, const char *property, struct sb_arena *a,
+                                  struct ns_view *ret, struct sb_error *err);
 /* Makes all of it follow. False: something is missing still. */
 bool ns_mirror_all(struct engine *e, const char *primary);
 

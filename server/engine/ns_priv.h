@@ -85,6 +85,21 @@ struct ns_proof {
 void ns_proof_get(struct engine *e, int64_t id, struct ns_proof *ret);
 void ns_proof_keep(struct engine *e, int64_t id, const struct ns_proof *proof);
 
+/* ---- ns_end.c ---- */
+
+/* Whatever is being done to it, and whoever it is paired with. */
+SB_MUST enum sb_err ns_delete_now(struct engine *e, const char *sub, const char *group, const char *name,
+                                  bool *ret_existed, struct sb_error *err);
+
+/* ---- ns_move.c ---- */
+
+/* Under engine_lock: from now on, for the configured time. Does nothing when that is none. */
+void ns_move_begin(struct engine *e, struct ns *n, enum ns_move move, int64_t now);
+/* Under engine_lock or on the sb thread: what is being done to it now. */
+enum ns_move ns_move_now(struct engine *e, const struct ns *n);
+/* SB_EBUSY in the recorded words while something is. Under engine_lock or on the sb thread. */
+SB_MUST enum sb_err ns_move_check(struct engine *e, const struct ns *n, struct sb_error *err);
+
 /* ---- ns_rules.c ---- */
 
 struct ns_rules;

@@ -27,6 +27,11 @@ static enum sb_err read_state(struct put *c, struct sb_error *err)
     c->entities = n ? broker_entity_count(n) : 0;
     engine_unlock(c->e);
     c->claimed = id != 0 && ns_claim(c->e, id) ? id : 0;
+    engine_lock(c->e);
+    n = c->claimed ? ns_find_id(c->e, id) : NULL;
+    rc = n ? ns_move_check(c->e, n, err) : SB_OK;
+    engine_unlock(c->e);
+    SB_TRY(rc);
     SB_TRY(ns_record_get(c->e, 0, c->s->name, c->a, &c->exists, &c->have, err));
     if (!c->exists && c->s->patch)
         return ns_missing(err, c->s->name, c->s->group);
@@ -284,6 +289,13 @@ out:
     return rc;
 }
 
+static enum ns_move move_of(const struct put *c)
+{
+    if (c->exists)
+        return c->have.v.identity == c->next.identity ? MOVE_UPDATE : MOVE_IDENTITY;
+    return c->next.encrypted ? MOVE_CREATE_ENCRYPTED : c->next.identity ? MOVE_CREATE_IDENTITY : MOVE_CREATE;
+}
+
 /* Memory follows the commit. */
 static void publish_put(void *arg)
 {
@@ -297,6 +309,7 @@ static void publish_put(void *arg)
     }
     n->premium = strcmp(c->next.sku, "Premium") == 0;
     n->local_auth_disabled = c->next.disable_local_auth;
+    ns_move_begin(e, n, move_of(c), c->now);
     if (c->ring) { /* a new root key: just created, or customer keys have been enabled */
         keyring_free(n->ring);
         n->ring = c->ring;

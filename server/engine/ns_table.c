@@ -157,6 +157,8 @@ void ns_table_remove(struct engine *e, struct ns *n)
     *at = n->next;
     size_t i = id_index(t, n->id);
     t->n--;
+    if (n->move == MOVE_DELETE)
+        atomic_fetch_sub(&e->deleting, 1);
     memmove(&t->by_id[i], &t->by_id[i + 1], (t->n - i) * sizeof(struct ns *));
 }
 

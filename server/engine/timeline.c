@@ -133,7 +133,8 @@ static int64_t next_due(struct engine *e)
     int64_t vault = vault_next_due(e);
     int64_t poll = poller_next_due(e);
     int64_t broker = broker_next_due(e);
-    return SB_MIN(vault, SB_MIN(poll, broker));
+    int64_t ns = ns_next_due(e);
+    return SB_MIN(SB_MIN(vault, ns), SB_MIN(poll, broker));
 }
 
 static enum sb_err run_round(struct engine *e, int64_t now, struct sb_error *err)
@@ -145,6 +146,8 @@ static enum sb_err run_round(struct engine *e, int64_t now, struct sb_error *err
         SB_TRY(poller_run_due(e, now, err));
     if (broker_next_due(e) <= now)
         SB_TRY(broker_run_due(e, now, err));
+    if (ns_next_due(e) <= now)
+        SB_TRY(ns_run_due(e, now, err));
 out:
     return rc;
 }

@@ -340,7 +340,7 @@ START_TEST(test_config__help_is_complete)
                                         "log-level",    "log-format",
                                         "print-hosts",  "help",
                                         "version",      "print-capabilities",
-                                        "grant-delay"};
+                                        "grant-delay",  "provisioning-delay"};
     static const char *const twins[] = {"SEALEDBUS_DATA_DIR",
                                         "SEALEDBUS_IN_MEMORY",
                                         "SEALEDBUS_TOKEN_CLOCK",
@@ -350,6 +350,7 @@ START_TEST(test_config__help_is_complete)
                                         "SEALEDBUS_HTTP_PORT",
                                         "SEALEDBUS_POLL_INTERVAL",
                                         "SEALEDBUS_GRANT_DELAY",
+                                        "SEALEDBUS_PROVISIONING_DELAY",
                                         "SEALEDBUS_CLOCK",
                                         "SEALEDBUS_NOW",
                                         "SEALEDBUS_SUBSCRIPTIONS",
