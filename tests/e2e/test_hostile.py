@@ -1149,7 +1149,7 @@ def test_slow_clients(case):
         s.send(f"quick{i}").expect(201)
     s.get_namespace()
     well(s.e)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 60
     assert s.e.state(s.namespace)["messages"]["active"] == 50
     s.e.arm("GET", put.path).expect(404)
     while slow:
