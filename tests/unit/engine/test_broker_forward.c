@@ -5,7 +5,7 @@
 
 static void forward(const char *from, const char *to)
 {
-    struct queue_spec s = q_spec(from);
+    struct entity_spec s = q_spec(from);
     s.forward_to = to;
     q_put(s);
 }
@@ -76,7 +76,7 @@ END_TEST
 
 START_TEST(test_forward__where_nothing_is_taken_it_is_dead_lettered)
 {
-    struct queue_spec s = q_spec("to");
+    struct entity_spec s = q_spec("to");
     q_put(s);
     q_put(q_spec("from"));
     send("from", "a");
@@ -130,7 +130,7 @@ START_TEST(test_forward__a_queue_that_is_deleted_meanwhile)
     for (int i = 0; i < 130; i++)
         send("from", "m");
     forward("from", "q");
-    ck_assert_int_eq(broker_queue_delete(e, NS, "from", &existed, &err), SB_OK);
+    ck_assert_int_eq(broker_entity_delete(e, NS, ENTITY_QUEUE, "from", &existed, &err), SB_OK);
     settle();
     send("q", "alive");
     ck_assert_int_eq(q_look("q").dead_letter, 0);
