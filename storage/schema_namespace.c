@@ -81,8 +81,8 @@ const char schema_sb_namespace_v1[] =
     " PRIMARY KEY(ns, entity, name)"
     ") STRICT, WITHOUT ROWID;"
 
-    /* Small resources below a namespace that only ARM knows: network rules, private endpoint connections and the like.
-     * body: JSON, for the ARM layer. */
+    /* Small resources below a namespace that only ARM knows: network rules, private endpoint connections and
+     * the like. body: JSON, for the ARM layer. */
     "CREATE TABLE ns_child("
     " ns INTEGER NOT NULL REFERENCES namespace(id) ON DELETE CASCADE,"
     " kind TEXT NOT NULL,"

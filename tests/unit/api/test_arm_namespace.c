@@ -165,7 +165,7 @@ START_TEST(test_arm_namespace__members_by_version)
         ck_assert_int_eq(has("properties.publicNetworkAccess"), versions[i].tls);
         ck_assert_int_eq(has("properties.premiumMessagingPartitions"), versions[i].partitions);
         ck_assert_int_eq(has("properties.geoDataReplication"), versions[i].geo);
-        ck_assert(has("properties.zoneRedundant"));
+        ck_assert_int_eq(has("properties.zoneRedundant"), strcmp(versions[i].version, "2017-04-01") != 0);
     }
 }
 END_TEST

@@ -1,6 +1,6 @@
 /*
  * test_timeline.c: stepping, order, limits, persistence and the timer thread of timeline.c, over fake
- * modules: the three sources of due work are defined here, so no vault, poller or broker is linked.
+ * modules: the four sources of due work are defined here, so no vault, poller, broker or namespace is linked.
  */
 #include <limits.h>
 #include <stdatomic.h>
@@ -22,8 +22,8 @@
 
 /* ---- the fake world ---- */
 
-enum source { VAULT, POLLER, BROKER, SOURCES };
-static const char *const source_names[SOURCES] = {"vault", "poll", "broker"};
+enum source { VAULT, POLLER, BROKER, NAMESPACE, SOURCES };
+static const char *const source_names[SOURCES] = {"vault", "poll", "broker", "namespace"};
 
 struct world {
     pthread_mutex_t lock;
@@ -87,6 +87,12 @@ int64_t broker_next_due(struct engine *e)
     return due(BROKER);
 }
 
+int64_t ns_next_due(struct engine *e)
+{
+    (void)e;
+    return due(NAMESPACE);
+}
+
 enum sb_err vault_run_due(struct engine *e, int64_t now, struct sb_error *err)
 {
     return ran(e, VAULT, now, err);
@@ -100,6 +106,11 @@ enum sb_err poller_run_due(struct engine *e, int64_t now, struct sb_error *err)
 enum sb_err broker_run_due(struct engine *e, int64_t now, struct sb_error *err)
 {
     return ran(e, BROKER, now, err);
+}
+
+enum sb_err ns_run_due(struct engine *e, int64_t now, struct sb_error *err)
+{
+    return ran(e, NAMESPACE, now, err);
 }
 
 /* ---- an engine with nothing but a timeline ---- */
