@@ -21,7 +21,7 @@ static const struct provider {
     {"Microsoft.KeyVault", NULL, 0, "2015-06-01", false},
     {"Microsoft.ManagedIdentity", NULL, 0, "2015-08-31", false},
     {"Microsoft.Authorization", NULL, 0, "2014-04-01", false},
-    {"Microsoft.Insights", NULL, 0, "2015-07-01", false},
+    {"Microsoft.Insights", NULL, 0, "2014-04-01", false},
     {"Microsoft.Resources", NULL, 0, "2014-04-01", true},
 };
 

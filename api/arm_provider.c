@@ -63,6 +63,7 @@ static const struct type role_types[] = {
 };
 static const struct type insight_types[] = {
     {"diagnosticSettings", "2021-05-01-preview 2017-05-01-preview 2016-09-01", true},
+    {"eventtypes", "2017-03-01-preview 2015-04-01 2014-04-01", true},
 };
 static const struct type core_types[] = {
     {"tenants", GROUP_VERSIONS, true},        {"subscriptions", GROUP_VERSIONS, true},
