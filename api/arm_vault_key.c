@@ -224,14 +224,17 @@ out:
 
 /* ---- lists ---- */
 
-static enum sb_err read_skip(struct request *r, size_t *ret, struct sb_error *err)
+/* The token is the name (or version) that the next page begins with, so that what is added or removed
+ * meanwhile shifts nothing. */
+static enum sb_err read_skip(struct request *r, struct vault_page *page, struct sb_error *err)
 {
     const char *token = request_query(r, "$skiptoken");
-    int64_t skip = 0;
-    if (token != NULL &&
-        (!text_starts(token, SKIP_START) || !text_to_i64(token + strlen(SKIP_START), 0, INT32_MAX, &skip)))
+    *page = (struct vault_page){.max = PAGE_MAX};
+    if (token == NULL)
+        return SB_OK;
+    if (!text_starts(token, SKIP_START) || strlen(token) > strlen(SKIP_START) + VKEY_NAME_MAX)
         return sb_fail(err, SB_EBADREQUEST, "An invalid value was provided for '$skiptoken'.");
-    *ret = (size_t)skip;
+    page->from = token + strlen(SKIP_START);
     return SB_OK;
 }
 
@@ -240,25 +243,24 @@ static enum sb_err list(struct request *r, bool versions, struct sb_error *err)
     enum sb_err rc;
     struct vault v;
     struct vkey *k = NULL;
-    size_t n = 0, skip = 0;
-    bool more = false;
+    size_t n = 0;
+    struct vault_page page;
     const struct vault_caller c = manager(r);
     SB_TRY(require(r, TYPE "/keys/read", &v, err));
-    SB_TRY(read_skip(r, &skip, err));
+    SB_TRY(read_skip(r, &page, err));
     if (versions)
-        SB_TRY(vkey_versions(r->e, &c, v.name, request_param(r, "key"), skip, PAGE_MAX, r->arena, &k, &n,
-                             &more, err));
+        SB_TRY(vkey_versions(r->e, &c, v.name, request_param(r, "key"), &page, r->arena, &k, &n, err));
     else
-        SB_TRY(vkey_list(r->e, &c, v.name, false, skip, PAGE_MAX, r->arena, &k, &n, &more, err));
+        SB_TRY(vkey_list(r->e, &c, v.name, false, &page, r->arena, &k, &n, err));
     struct jw w = reply_json(r, 200);
     jw_obj(&w, NULL);
     jw_arr(&w, "value");
     for (size_t i = 0; i < n; i++)
         write_key(r, &w, &v, &k[i], versions, false);
     jw_end_arr(&w);
-    if (more)
-        jw_strf(&w, "nextLink", "%s%s?api-version=%s&$skiptoken=" SKIP_START "%zu",
-                request_base(r, HOST_ARM, NULL), r->path, r->api_version, skip + n);
+    if (page.next != NULL)
+        jw_strf(&w, "nextLink", "%s%s?api-version=%s&$skiptoken=" SKIP_START "%s",
+                request_base(r, HOST_ARM, NULL), r->path, r->api_version, page.next);
     jw_end_obj(&w);
 out:
     return rc;

@@ -81,6 +81,9 @@ extern const struct route_table routes_arm_child;           /* arm_child.c */
 extern const struct route_table routes_entra;               /* entra.c */
 extern const struct route_table routes_graph;               /* graph.c */
 extern const struct route_table routes_vault_keys;          /* vault_keys.c */
+extern const struct route_table routes_vault_keys_crypt;    /* vault_keys_crypt.c */
+extern const struct route_table routes_vault_secrets;       /* vault_secrets.c */
+extern const struct route_table routes_vault_other;         /* vault_other.c */
 extern const struct route_table routes_data;                /* data_messages.c */
 extern const struct route_table routes_control;             /* control.c */
 

@@ -21,6 +21,9 @@ static const struct route_table *const tables[] = {
     &routes_entra,
     &routes_graph,
     &routes_vault_keys,
+    &routes_vault_keys_crypt,
+    &routes_vault_secrets,
+    &routes_vault_other,
     &routes_data,
     &routes_control,
 };

@@ -15,9 +15,12 @@ struct name {
 
 /* Routes whose operation has another name in the log. Others are named alike, "Version" at the end aside. */
 static const struct name data_names[] = {
-    {"KeyVersions", "KeyListVersions"},  {"DeletedKeyList", "KeyListDeleted"},
-    {"DeletedKeyGet", "KeyGetDeleted"},  {"DeletedKeyPurge", "KeyPurge"},
-    {"DeletedKeyRecover", "KeyRecover"},
+    {"KeyVersions", "KeyListVersions"},        {"DeletedKeyList", "KeyListDeleted"},
+    {"DeletedKeyGet", "KeyGetDeleted"},        {"DeletedKeyPurge", "KeyPurge"},
+    {"DeletedKeyRecover", "KeyRecover"},       {"RandomBytes", "RandomBytesGet"},
+    {"SecretVersions", "SecretListVersions"},  {"DeletedSecretList", "SecretListDeleted"},
+    {"DeletedSecretGet", "SecretGetDeleted"},  {"DeletedSecretPurge", "SecretPurge"},
+    {"DeletedSecretRecover", "SecretRecover"},
 };
 /* ARM operations that are logged; the names are documented. Which of them a change of access policies is, is
  * not (choice). */
@@ -53,6 +56,8 @@ struct vault_caller vault_audit_caller(struct request *r)
     return (struct vault_caller){.who = r->has_who ? &r->who : NULL,
                                  .ip = r->client_ip,
                                  .request_id = r->request_id,
+                                 .base = r->plane == PLANE_VAULT ? request_base(r, HOST_VAULT, r->host_label)
+                                                                 : NULL,
                                  .audited = &r->audited};
 }
 

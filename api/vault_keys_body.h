@@ -12,14 +12,13 @@ SB_MUST enum sb_err vault_key_read_update(struct request *r, struct vkey_spec *s
 /* Reads a JWK with its private numbers; s->import is the caller's to unref. SB_EBADPARAM. */
 SB_MUST enum sb_err vault_key_read_import(struct request *r, struct vkey_spec *s, struct pkey **ret,
                                           struct sb_error *err);
-/* A member that must be there and be strict base64url. SB_EBADPARAM. */
-SB_MUST enum sb_err vault_key_read_blob(struct request *r, const char *member, struct sb_blob *ret,
-                                        struct sb_error *err);
 
-/* "https://V/keys/N/version"; version NULL: without. */
-const char *vault_key_id(struct request *r, const char *name, const char *version);
 /* KeyBundle, DeletedKeyBundle, KeyItem, DeletedKeyItem: one object, key NULL inside arrays. */
 void vault_key_write_bundle(struct request *r, struct jw *w, const struct vkey *k);
 void vault_key_write_item(struct request *r, struct jw *w, const struct vkey *k, bool with_version);
+
+/* Durations of a rotation policy as sent; what they may be is the engine's to say. */
+SB_MUST enum sb_err vault_key_read_policy(struct request *r, struct vkey_policy *ret, struct sb_error *err);
+void vault_key_write_policy(struct request *r, struct jw *w, const struct vkey_policy *p);
 
 #endif

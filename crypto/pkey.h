@@ -49,6 +49,8 @@ enum pkey_alg pkey_alg_parse(const char *name);
 const char *pkey_alg_name(enum pkey_alg alg);
 /* Digest length a signature algorithm wants; 0 for an encryption algorithm. */
 size_t pkey_alg_digest_len(enum pkey_alg alg);
+/* The curve a signature algorithm is for; PKEY_CURVE_NONE: not one of EC keys. */
+enum pkey_curve pkey_alg_curve(enum pkey_alg alg);
 enum pkey_curve pkey_curve_parse(const char *name); /* "P-256", "P-256K"/"SECP256K1"… */
 const char *pkey_curve_name(enum pkey_curve c);
 /* May this algorithm be used with this key (type, curve)? */

@@ -133,7 +133,8 @@
     X(KV_ENDING_DROP_SCOPE, "DELETE FROM role_ending WHERE scope=?1 "                                        \
                             "OR substr(scope,1,length(?1)+1)=?1||'/' COLLATE NOCASE")
 
-/* vaults, access policies, keys, key versions (st_vault.c, st_key.c) */
+/* vaults, access policies, keys and secrets, their versions, rotation policies (st_vault.c, st_object.c,
+ * st_keypolicy.c) */
 #define KV_VAULT_COLUMNS                                                                                     \
     "id,sub,grp,name,location,tags,tenant,sku,created_ms,created_by,updated_ms,"                             \
     "updated_by,purge_protection,soft_delete_days,rbac,for_deployment,for_disk,"                             \
@@ -141,8 +142,12 @@
     "deleted_ms,purge_ms"
 #define KV_VERSION_COLUMNS                                                                                   \
     "k.id,k.vault_id,k.name,k.deleted_s,k.purge_s,v.id,v.version,v.kty,v.curve,v.n,v.e,"                     \
-    "v.x,v.y,v.key_ops,v.enabled,v.nbf_s,v.exp_s,v.created_s,v.updated_s,v.tags,v.sealed"                    \
-    " FROM vkey k JOIN vkey_version v ON v.key_id=k.id"
+    "v.x,v.y,v.key_ops,v.content_type,v.enabled,v.nbf_s,v.exp_s,v.created_s,v.updated_s,v.tags,v.sealed"     \
+    " FROM vault_object k JOIN vault_version v ON v.object_id=k.id"
+#define KV_ONE_OBJECT "k.vault_id=?1 AND k.kind=?2 AND k.name=?3"
+#define KV_KEYPOLICY_COLUMNS                                                                                 \
+    "p.object_id,p.rotate_after,p.rotate_before,p.notify_before,p.expiry,p.created_s,p.updated_s,"           \
+    "p.rotate_s,p.notify_s,p.notified_id"
 #define KV_STMTS_VAULT(X)                                                                                    \
     X(KV_VAULT_INSERT,                                                                                       \
       "INSERT INTO vault(sub,grp,name,location,tags,tenant,sku,created_ms,created_by,updated_ms,"            \
@@ -169,29 +174,47 @@
     X(KV_POLICY_LIST,                                                                                        \
       "SELECT tenant,oid,appid,permissions,keys,secrets FROM vault_policy WHERE vault_id=?1 "                \
       "ORDER BY position")                                                                                   \
-    X(KV_KEY_FIND, "SELECT id,vault_id,name,deleted_s,purge_s FROM vkey WHERE vault_id=?1 AND name=?2")      \
-    X(KV_KEY_INSERT, "INSERT INTO vkey(vault_id,name,deleted_s,purge_s) VALUES(?1,?2,0,0) RETURNING id")     \
-    X(KV_KEY_SET_DELETED, "UPDATE vkey SET deleted_s=?2,purge_s=?3 WHERE id=?1")                             \
-    X(KV_KEY_DELETE, "DELETE FROM vkey WHERE id=?1")                                                         \
-    X(KV_KEY_DUE,                                                                                            \
-      "SELECT k.id,k.vault_id,k.name,k.deleted_s,k.purge_s,t.name FROM vkey k "                              \
+    X(KV_OBJECT_FIND, "SELECT id,vault_id,name,deleted_s,purge_s FROM vault_object k WHERE " KV_ONE_OBJECT)  \
+    X(KV_OBJECT_INSERT,                                                                                      \
+      "INSERT INTO vault_object(vault_id,kind,name,deleted_s,purge_s) VALUES(?1,?2,?3,0,0) RETURNING id")    \
+    X(KV_OBJECT_SET_DELETED, "UPDATE vault_object SET deleted_s=?2,purge_s=?3 WHERE id=?1")                  \
+    X(KV_OBJECT_DELETE, "DELETE FROM vault_object WHERE id=?1")                                              \
+    X(KV_OBJECT_DUE,                                                                                         \
+      "SELECT k.id,k.vault_id,k.name,k.deleted_s,k.purge_s,t.name,k.kind FROM vault_object k "               \
       "JOIN vault t ON t.id=k.vault_id WHERE k.purge_s>0 AND k.purge_s<=?1 ORDER BY k.purge_s,k.id LIMIT 1") \
-    X(KV_KEY_NEXT_DUE, "SELECT min(purge_s) FROM vkey WHERE purge_s>0")                                      \
+    X(KV_OBJECT_NEXT_DUE, "SELECT min(purge_s) FROM vault_object WHERE purge_s>0")                           \
     X(KV_VERSION_INSERT,                                                                                     \
-      "INSERT INTO vkey_version(key_id,version,kty,curve,n,e,x,y,key_ops,enabled,nbf_s,exp_s,created_s,"     \
-      "updated_s,tags,sealed) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16) RETURNING id")  \
-    X(KV_VERSION_UPDATE,                                                                                     \
-      "UPDATE vkey_version SET key_ops=?2,enabled=?3,nbf_s=?4,exp_s=?5,updated_s=?6,tags=?7 WHERE id=?1")    \
-    X(KV_VERSION_GET, "SELECT " KV_VERSION_COLUMNS " WHERE k.vault_id=?1 AND k.name=?2 AND v.version=?3")    \
-    X(KV_VERSION_NEWEST, "SELECT " KV_VERSION_COLUMNS " WHERE k.vault_id=?1 AND k.name=?2 "                  \
-                         "ORDER BY v.id DESC LIMIT 1")                                                       \
-    X(KV_VERSION_CURRENT, "SELECT " KV_VERSION_COLUMNS " WHERE k.vault_id=?1 AND k.name=?2 AND v.nbf_s<=?3 " \
+      "INSERT INTO vault_version(object_id,version,kty,curve,n,e,x,y,key_ops,content_type,enabled,nbf_s,"    \
+      "exp_s,created_s,updated_s,tags,sealed) "                                                              \
+      "VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17) RETURNING id")                     \
+    X(KV_VERSION_UPDATE, "UPDATE vault_version SET key_ops=?2,content_type=?3,enabled=?4,nbf_s=?5,exp_s=?6," \
+                         "updated_s=?7,tags=?8 WHERE id=?1")                                                 \
+    X(KV_VERSION_GET, "SELECT " KV_VERSION_COLUMNS " WHERE " KV_ONE_OBJECT " AND v.version=?4")              \
+    X(KV_VERSION_NEWEST, "SELECT " KV_VERSION_COLUMNS " WHERE " KV_ONE_OBJECT " ORDER BY v.id DESC LIMIT 1") \
+    X(KV_VERSION_CURRENT, "SELECT " KV_VERSION_COLUMNS " WHERE " KV_ONE_OBJECT " AND v.nbf_s<=?4 "           \
                           "ORDER BY v.id DESC LIMIT 1")                                                      \
-    X(KV_VERSION_LIST, "SELECT " KV_VERSION_COLUMNS " WHERE k.vault_id=?1 AND k.name=?2 AND k.deleted_s=0 "  \
-                       "ORDER BY v.id LIMIT ?4 OFFSET ?3")                                                   \
-    X(KV_KEY_LIST,                                                                                           \
-      "SELECT " KV_VERSION_COLUMNS " WHERE k.vault_id=?1 AND (k.deleted_s>0)=?2 "                            \
-      "AND v.id=(SELECT max(id) FROM vkey_version WHERE key_id=k.id) ORDER BY k.name LIMIT ?4 OFFSET ?3")
+    X(KV_VERSION_LIST,                                                                                       \
+      "SELECT " KV_VERSION_COLUMNS " WHERE " KV_ONE_OBJECT " AND k.deleted_s=0 AND v.version>=?4 "           \
+      "ORDER BY v.version LIMIT ?5")                                                                         \
+    X(KV_VERSION_ALL, "SELECT " KV_VERSION_COLUMNS " WHERE k.id=?1 ORDER BY v.id DESC LIMIT ?2")             \
+    X(KV_OBJECT_LIST,                                                                                        \
+      "SELECT " KV_VERSION_COLUMNS " WHERE k.vault_id=?1 AND k.kind=?2 AND (k.deleted_s>0)=?3 "              \
+      "AND v.id=(SELECT max(id) FROM vault_version WHERE object_id=k.id) AND k.name>=?4 "                    \
+      "ORDER BY k.name LIMIT ?5")                                                                            \
+    X(KV_KEYPOLICY_PUT,                                                                                      \
+      "INSERT INTO key_policy(object_id,rotate_after,rotate_before,notify_before,expiry,created_s,"          \
+      "updated_s,rotate_s,notify_s,notified_id) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10) "                     \
+      "ON CONFLICT(object_id) DO UPDATE SET rotate_after=?2,rotate_before=?3,notify_before=?4,expiry=?5,"    \
+      "created_s=?6,updated_s=?7,rotate_s=?8,notify_s=?9,notified_id=?10")                                   \
+    X(KV_KEYPOLICY_GET, "SELECT " KV_KEYPOLICY_COLUMNS " FROM key_policy p WHERE p.object_id=?1")            \
+    X(KV_KEYPOLICY_ROTATE_DUE,                                                                               \
+      "SELECT p.object_id,k.vault_id,k.name,t.name,p.rotate_s FROM key_policy p "                            \
+      "JOIN vault_object k ON k.id=p.object_id JOIN vault t ON t.id=k.vault_id "                             \
+      "WHERE p.rotate_s>0 AND p.rotate_s<=?1 AND t.deleted_ms=0 ORDER BY p.rotate_s,p.object_id LIMIT 1")    \
+    X(KV_KEYPOLICY_NOTIFY_DUE,                                                                               \
+      "SELECT p.object_id,k.vault_id,k.name,t.name,p.notify_s FROM key_policy p "                            \
+      "JOIN vault_object k ON k.id=p.object_id JOIN vault t ON t.id=k.vault_id "                             \
+      "WHERE p.notify_s>0 AND p.notify_s<=?1 AND t.deleted_ms=0 ORDER BY p.notify_s,p.object_id LIMIT 1")
 
 /* audit log, faults (st_event.c) */
 #define KV_STMTS_EVENT(X)                                                                                    \

@@ -15,6 +15,7 @@
 extern const char schema_kv_directory_v1[]; /* schema_directory.c */
 extern const char schema_kv_role_v1[];      /* schema_role.c */
 extern const char schema_kv_vault_v1[];     /* schema_vault.c */
+extern const char schema_kv_object_v1[];    /* schema_object.c */
 extern const char schema_kv_event_v1[];     /* schema_event.c */
 extern const char schema_kv_activity_v1[];  /* schema_activity.c */
 extern const char schema_kv_graph_v1[];     /* schema_graph.c */

@@ -1,12 +1,9 @@
-/* schema_vault.c: tables of key vaults, their access policies, keys and key versions (keyvault.db, version
- * 1). */
+/* schema_vault.c: tables of key vaults and their access policies (keyvault.db, version 1). */
 #include "storage/schema.h"
 
 /*
  * A vault's name is unique over every subscription, deleted vaults included. Ids are never reused
- * (AUTOINCREMENT), so a purged vault or key of the same name shares nothing with its successor. A row of
- * vkey_version holds the public numbers in the clear and the private key sealed; the newest version is the
- * one with the highest id.
+ * (AUTOINCREMENT), so a purged vault of the same name shares nothing with its successor.
  */
 const char schema_kv_vault_v1[] =
     "CREATE TABLE vault(\n"
@@ -48,34 +45,4 @@ const char schema_kv_vault_v1[] =
     "    keys        INTEGER NOT NULL,\n"
     "    secrets     INTEGER NOT NULL,\n"
     "    PRIMARY KEY(vault_id, position)\n"
-    ") STRICT, WITHOUT ROWID;\n"
-    "CREATE TABLE vkey(\n"
-    "    id        INTEGER PRIMARY KEY AUTOINCREMENT,\n"
-    "    vault_id  INTEGER NOT NULL REFERENCES vault(id) ON DELETE CASCADE,\n"
-    "    name      TEXT NOT NULL COLLATE NOCASE CHECK(length(name) BETWEEN 1 AND 127),\n"
-    "    deleted_s INTEGER NOT NULL,\n"
-    "    purge_s   INTEGER NOT NULL CHECK((deleted_s = 0) = (purge_s = 0)),\n"
-    "    UNIQUE(vault_id, name)\n"
-    ") STRICT;\n"
-    "CREATE INDEX vkey_by_purge ON vkey(purge_s) WHERE purge_s > 0;\n"
-    "CREATE TABLE vkey_version(\n"
-    "    id        INTEGER PRIMARY KEY AUTOINCREMENT,\n"
-    "    key_id    INTEGER NOT NULL REFERENCES vkey(id) ON DELETE CASCADE,\n"
-    "    version   TEXT NOT NULL UNIQUE CHECK(length(version) = 32),\n"
-    "    kty       TEXT NOT NULL CHECK(kty IN ('RSA','RSA-HSM','EC','EC-HSM')),\n"
-    "    curve     TEXT NOT NULL,\n"
-    "    n         BLOB,\n"
-    "    e         BLOB,\n"
-    "    x         BLOB,\n"
-    "    y         BLOB,\n"
-    "    key_ops   TEXT NOT NULL,\n"
-    "    enabled   INTEGER NOT NULL CHECK(enabled IN (0,1)),\n"
-    "    nbf_s     INTEGER NOT NULL,\n"
-    "    exp_s     INTEGER NOT NULL,\n"
-    "    created_s INTEGER NOT NULL,\n"
-    "    updated_s INTEGER NOT NULL,\n"
-    "    tags      TEXT,\n"
-    "    sealed    BLOB NOT NULL CHECK(length(sealed) > 40),\n"
-    "    CHECK((n IS NULL) = (x IS NOT NULL) AND (n IS NULL) = (e IS NULL) AND (x IS NULL) = (y IS NULL))\n"
-    ") STRICT;\n"
-    "CREATE INDEX vkey_version_by_key ON vkey_version(key_id, id);\n";
+    ") STRICT, WITHOUT ROWID;\n";

@@ -13,7 +13,7 @@
  */
 static const char *const key_tables[][4] = {
     [STORE_SB] = {"namespace", "ns_key", "ns_rule", "meta"},
-    [STORE_KV] = {"vkey_version", "meta"},
+    [STORE_KV] = {"vault_version", "meta"},
 };
 
 static enum sb_err exec(struct store *s, const char *sql, struct sb_error *err)

@@ -28,11 +28,11 @@ static const char schema_meta_v1[] = "CREATE TABLE meta("
                                      ") STRICT, WITHOUT ROWID;";
 
 /* Scripts by version, from 1. */
-static const char *const kv_migrations[SCHEMA_KV_VERSION][8] = {
-    {schema_meta_v1, schema_kv_directory_v1, schema_kv_role_v1, schema_kv_vault_v1, schema_kv_event_v1,
-     schema_kv_graph_v1, schema_kv_activity_v1},
+static const char *const kv_migrations[SCHEMA_KV_VERSION][10] = {
+    {schema_meta_v1, schema_kv_directory_v1, schema_kv_role_v1, schema_kv_vault_v1, schema_kv_object_v1,
+     schema_kv_event_v1, schema_kv_graph_v1, schema_kv_activity_v1},
 };
-static const char *const sb_migrations[SCHEMA_SB_VERSION][8] = {
+static const char *const sb_migrations[SCHEMA_SB_VERSION][10] = {
     {schema_meta_v1, schema_sb_namespace_v1, schema_sb_entity_v1, schema_sb_event_v1},
 };
 
@@ -50,7 +50,7 @@ static const char *const sb_sql[] = {
 static const struct kind {
     int64_t application_id; /* tells our files from others, and one database from the other */
     int version;
-    const char *const (*migrations)[8];
+    const char *const (*migrations)[10];
     const char *const *sql;
     int nsql;
 } kinds[] = {

@@ -85,6 +85,8 @@
     X(SB_EKEYEXPIRED, "key has expired")                                                                     \
     X(SB_EKEYNOTYET, "key is not yet valid")                                                                 \
     X(SB_EKEYOP, "operation not permitted on this key")                                                      \
+    X(SB_ESECRETNOTFOUND, "no such secret")                                                                  \
+    X(SB_ESECRETDISABLED, "secret is disabled")                                                              \
     X(SB_EBADPARAM, "parameter is invalid")                                                                  \
     X(SB_EBADBACKUP, "backup blob is malformed")                                                             \
     X(SB_ETHROTTLED, "too many requests")                                                                    \

@@ -154,7 +154,16 @@ struct vault_caller {
                        assignments */
     bool service;   /* the Service Bus service (a trusted service of the firewall; meets service faults) */
     const char *request_id;
-    bool *audited; /* set when the call has got its audit event, or is to have none; NULL: nobody asks */
+    const char *base; /* the vault's URL as the caller knows it, for messages; NULL: none */
+    bool *audited;    /* set when the call has got its audit event, or is to have none; NULL: nobody asks */
+};
+
+/* A page of a list. It begins at a place in the order, not at a count, so that what is added or removed
+ * meanwhile shifts nothing. */
+struct vault_page {
+    const char *from; /* the first one wanted, or what would stand there; NULL: from the start */
+    size_t max;
+    const char *next; /* out: the first one of the next page, in the arena; NULL: that was all */
 };
 
 struct vkey_spec {
@@ -186,14 +195,13 @@ SB_MUST enum sb_err vkey_get(struct engine *e, const struct vault_caller *c, con
 SB_MUST enum sb_err vkey_update(struct engine *e, const struct vault_caller *c, const struct vkey_spec *s,
                                 const char *version, struct sb_arena *a, struct vkey *ret,
                                 struct sb_error *err);
-/* Newest version of each key / all versions of one, from offset; *ret_more tells whether there are further
- * ones. */
+/* Newest version of each key by name / all versions of one by version (both recorded). */
 SB_MUST enum sb_err vkey_list(struct engine *e, const struct vault_caller *c, const char *vault, bool deleted,
-                              size_t offset, size_t max, struct sb_arena *a, struct vkey **ret, size_t *ret_n,
-                              bool *ret_more, struct sb_error *err);
+                              struct vault_page *page, struct sb_arena *a, struct vkey **ret, size_t *ret_n,
+                              struct sb_error *err);
 SB_MUST enum sb_err vkey_versions(struct engine *e, const struct vault_caller *c, const char *vault,
-                                  const char *name, size_t offset, size_t max, struct sb_arena *a,
-                                  struct vkey **ret, size_t *ret_n, bool *ret_more, struct sb_error *err);
+                                  const char *name, struct vault_page *page, struct sb_arena *a,
+                                  struct vkey **ret, size_t *ret_n, struct sb_error *err);
 SB_MUST enum sb_err vkey_delete(struct engine *e, const struct vault_caller *c, const char *vault,
                                 const char *name, struct sb_arena *a, struct vkey *ret, struct sb_error *err);
 SB_MUST enum sb_err vkey_deleted_get(struct engine *e, const struct vault_caller *c, const char *vault,
@@ -204,6 +212,38 @@ SB_MUST enum sb_err vkey_recover(struct engine *e, const struct vault_caller *c,
                                  struct sb_error *err);
 SB_MUST enum sb_err vkey_purge(struct engine *e, const struct vault_caller *c, const char *vault,
                                const char *name, struct sb_error *err);
+/* All versions, sealed, as text that vkey_restore takes in any vault of the same subscription and geography.
+ */
+SB_MUST enum sb_err vkey_backup(struct engine *e, const struct vault_caller *c, const char *vault,
+                                const char *name, struct sb_arena *a, const char **ret, struct sb_error *err);
+/* blob: the bytes of such text. base: the vault's URL, for the text of a conflict. SB_EBADBACKUP,
+ * SB_EBADPARAM (made elsewhere), SB_ECONFLICT (the name is in use), SB_EKEYDELETED. */
+SB_MUST enum sb_err vkey_restore(struct engine *e, const struct vault_caller *c, const char *vault,
+                                 struct sb_blob blob, struct sb_arena *a, struct vkey *ret,
+                                 struct sb_error *err);
+
+/* A key's rotation policy; durations are ISO 8601 text as sent, NULL: not set; times are unix seconds. */
+struct vkey_policy {
+    const char *name;                         /* the key's */
+    const char *rotate_after, *rotate_before; /* at most one */
+    const char *notify_before, *expiry;
+    int64_t created, updated; /* -1: none was ever set, this is the default one */
+};
+SB_MUST enum sb_err vkey_policy_get(struct engine *e, const struct vault_caller *c, const char *vault,
+                                    const char *name, struct sb_arena *a, struct vkey_policy *ret,
+                                    struct sb_error *err);
+/* p: its durations. SB_EBADPARAM in our own words. */
+SB_MUST enum sb_err vkey_policy_put(struct engine *e, const struct vault_caller *c, const char *vault,
+                                    const char *name, const struct vkey_policy *p, struct sb_arena *a,
+                                    struct vkey_policy *ret, struct sb_error *err);
+
+/* 1 to 128 random bytes. */
+SB_MUST enum sb_err vkey_random(struct engine *e, const struct vault_caller *c, const char *vault, size_t n,
+                                struct sb_arena *a, struct sb_blob *ret, struct sb_error *err);
+/* Always refused, once the caller may ask: no key here is exportable. */
+SB_MUST enum sb_err vkey_release(struct engine *e, const struct vault_caller *c, const char *vault,
+                                 const char *name, const char *version, struct sb_error *err);
+
 /* perm: VPERM_WRAP, VPERM_UNWRAP, VPERM_ENCRYPT, VPERM_DECRYPT. *ret_kid_version: the version used. */
 SB_MUST enum sb_err vkey_crypt(struct engine *e, const struct vault_caller *c, const char *vault,
                                const char *name, const char *version, enum vperm perm, enum pkey_alg alg,
@@ -255,7 +295,7 @@ void vault_audit_refused(struct engine *e, const struct vault_caller *c, const c
 int vault_http_status(enum sb_err code);
 
 /* ---- what falls due (timeline) ---- */
-int64_t vault_next_due(struct engine *e); /* purge dates; TIMELINE_NEVER */
+int64_t vault_next_due(struct engine *e); /* purges, rotations and notices; TIMELINE_NEVER */
 SB_MUST enum sb_err vault_run_due(struct engine *e, int64_t now, struct sb_error *err);
 
 #endif

@@ -1,5 +1,6 @@
 /*
- * vault_end.c: the end of key vaults: soft delete, deleted vaults, purge by hand and when its date has come.
+ * vault_end.c: the end of key vaults: soft delete, deleted vaults, purge by hand; and what falls due in
+ * vaults.
  */
 #include "server/base/text.h"
 #include "server/engine/rbac.h"
@@ -192,7 +193,8 @@ struct due {
     size_t n;
     struct {
         int64_t time, vault_id;
-        const char *vault, *key; /* key NULL: the vault */
+        const char *vault, *name; /* name NULL: the vault */
+        enum st_kind kind;
     } done[DUE_BATCH];
 };
 
@@ -203,24 +205,25 @@ static enum sb_err run_due(struct tx *tx, void *arg, struct sb_error *err)
     struct due *d = arg;
     for (d->n = 0; d->n < DUE_BATCH; d->n++) {
         struct st_vault v = {0};
-        struct st_key k = {0};
+        struct st_object k = {0};
         bool vault = false, key = false;
-        SB_TRY(st_key_due(tx, d->now / 1000, d->a, &key, &k, err));
+        SB_TRY(st_object_due(tx, d->now / 1000, d->a, &key, &k, err));
         SB_TRY(st_vault_due(tx, d->now, d->a, &vault, &v, err));
         if (!vault && !key)
             break;
         if (key && (!vault || k.purge * 1000 <= v.purge_ms)) {
-            SB_TRY(st_key_remove(tx, k.key_id, err));
+            SB_TRY(st_object_remove(tx, k.object_id, err));
             d->done[d->n].time = k.purge * 1000;
             d->done[d->n].vault_id = k.vault_id;
             d->done[d->n].vault = k.vault;
-            d->done[d->n].key = k.name;
+            d->done[d->n].name = k.name;
+            d->done[d->n].kind = k.kind;
         } else {
             SB_TRY(st_vault_remove(tx, v.id, err));
             d->done[d->n].time = v.purge_ms;
             d->done[d->n].vault_id = v.id;
             d->done[d->n].vault = v.name;
-            d->done[d->n].key = NULL;
+            d->done[d->n].name = NULL;
         }
     }
 out:
@@ -233,20 +236,22 @@ static void publish_due(void *arg)
     if (d->n > 0)
         rbac_changed(d->e);
     for (size_t i = 0; i < d->n; i++)
-        vkey_forget(d->e, d->done[i].vault_id, d->done[i].key);
+        if (d->done[i].name == NULL || d->done[i].kind == ST_KEY)
+            vkey_forget(d->e, d->done[i].vault_id, d->done[i].name);
 }
 
 static void note_due(const struct due *d)
 {
     for (size_t i = 0; i < d->n; i++) {
-        if (d->done[i].key != NULL)
-            timeline_note(d->e, d->done[i].time, "keyPurged", "%s/%s", d->done[i].vault, d->done[i].key);
+        if (d->done[i].name != NULL)
+            timeline_note(d->e, d->done[i].time, d->done[i].kind == ST_KEY ? "keyPurged" : "secretPurged",
+                          "%s/%s", d->done[i].vault, d->done[i].name);
         else
             timeline_note(d->e, d->done[i].time, "vaultPurged", "%s", d->done[i].vault);
     }
 }
 
-enum sb_err vault_run_due(struct engine *e, int64_t now, struct sb_error *err)
+static enum sb_err run_purges(struct engine *e, int64_t now, struct sb_error *err)
 {
     enum sb_err rc = SB_OK;
     bool any = false, more = true;
@@ -273,14 +278,24 @@ out:
     return rc;
 }
 
+/* Purges come first: a key that is gone is not rotated. */
+enum sb_err vault_run_due(struct engine *e, int64_t now, struct sb_error *err)
+{
+    enum sb_err rc;
+    SB_TRY(run_purges(e, now, err));
+    SB_TRY(vkey_policy_run_due(e, now, err));
+out:
+    return rc;
+}
+
 static enum sb_err run_next_due(struct tx *tx, void *arg, struct sb_error *err)
 {
     enum sb_err rc;
     int64_t vault = 0, key = 0, *ret = arg;
     SB_TRY(st_vault_next_due(tx, &vault, err));
-    SB_TRY(st_key_next_due(tx, &key, err));
-    *ret = TIMELINE_NEVER;
-    if (vault > 0)
+    SB_TRY(st_object_next_due(tx, &key, err));
+    SB_TRY(vkey_policy_next_due(tx, ret, err));
+    if (vault > 0 && vault < *ret)
         *ret = vault;
     if (key > 0 && key * 1000 < *ret)
         *ret = key * 1000;

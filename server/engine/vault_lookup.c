@@ -107,7 +107,7 @@ bool vault_from_row(const struct st_vault *row, struct sb_arena *a, struct vault
     return true;
 }
 
-void vkey_from_row(const struct st_key *row, const struct vault *v, struct vkey *ret)
+void vkey_from_row(const struct st_object *row, const struct vault *v, struct vkey *ret)
 {
     *ret = (struct vkey){.vault_id = row->vault_id,
                          .vault = v->name,
@@ -246,22 +246,10 @@ out:
     return rc;
 }
 
-enum sb_err vkey_not_found(struct sb_error *err, const char *name, const char *version)
-{
-    bool newest = version == NULL || version[0] == '\0';
-    return sb_fail(err, SB_EKEYNOTFOUND,
-                   "A key with (name/id) %.127s%s%.64s was not found in this key vault. If you recently "
-                   "deleted this key you "
-                   "may be able to recover it using the correct recovery command. For help resolving this "
-                   "issue, please see "
-                   "https://go.microsoft.com/fwlink/?linkid=2125182",
-                   name, newest ? "" : "/", newest ? "" : version);
-}
-
 struct find_version {
     const struct vault *v;
     const char *name, *version;
-    enum st_key_which which;
+    enum st_object_which which;
     int64_t now;
     struct vkey_snap *snap;
     bool found;
@@ -271,10 +259,10 @@ static enum sb_err run_find_version(struct tx *tx, void *arg, struct sb_error *e
 {
     enum sb_err rc;
     struct find_version *f = arg;
-    struct st_key row = {0};
+    struct st_object row = {0};
     bool found = false;
-    SB_TRY(st_key_version(tx, f->v->id, f->name, f->which, f->version, f->now, f->snap->s.arena, &found, &row,
-                          err));
+    SB_TRY(st_object_version(tx, f->v->id, ST_KEY, f->name, f->which, f->version, f->now, f->snap->s.arena,
+                             &found, &row, err));
     f->found = found && row.deleted == 0;
     if (f->found) {
         vkey_from_row(&row, f->v, &f->snap->k);
@@ -324,17 +312,19 @@ enum sb_err vkey_find(struct engine *e, const struct vault *v, const char *name,
     struct vkey_snap *found = NULL;
     uint64_t epoch = rbac_epoch(e);
     if (version != NULL && !text_copy(wanted, sizeof(wanted), version))
-        return vkey_not_found(err, name, version);
+        return vault_object_missing(ST_KEY, name, version, err);
     text_tolower(wanted);
     cache_key(v->id, name, wanted, key, sizeof(key));
     *ret = vault_cache_get(e->vaults->versions, key, epoch);
     if (*ret != NULL)
         return SB_OK;
-    struct find_version f = {
-        .v = v, .name = name, .version = wanted, .which = wanted[0] == '\0' ? ST_KEY_NEWEST : ST_KEY_EXACT};
+    struct find_version f = {.v = v,
+                             .name = name,
+                             .version = wanted,
+                             .which = wanted[0] == '\0' ? ST_OBJECT_NEWEST : ST_OBJECT_EXACT};
     SB_TRY(read_version(e, &f, epoch, &found, err));
     if (found == NULL)
-        return vkey_not_found(err, name, version);
+        return vault_object_missing(ST_KEY, name, version, err);
     vault_cache_put(e->vaults->versions, key, epoch, found);
     *ret = found;
 out:
@@ -356,7 +346,7 @@ enum sb_err vkey_find_current(struct engine *e, const struct vault *v, const cha
      * remembered. */
     vault_snap_unref(found);
     found = NULL;
-    struct find_version f = {.v = v, .name = name, .which = ST_KEY_CURRENT, .now = now};
+    struct find_version f = {.v = v, .name = name, .which = ST_OBJECT_CURRENT, .now = now};
     SB_TRY(read_version(e, &f, rbac_epoch(e), &found, err));
     if (found == NULL)
         return sb_fail(err, SB_EKEYNOTYET, "Key %.127s of vault %.24s has no version that is valid yet.",
@@ -368,22 +358,23 @@ out:
 
 /* ---- opened private keys ---- */
 
-void vkey_aad(int64_t vault_id, const char *name, const char *version, char *dst, size_t cap)
+void vault_object_aad(enum st_kind kind, int64_t vault_id, const char *name, const char *version, char *dst)
 {
-    (void)snprintf(dst, cap, "vault-key/%" PRId64 "/%s/%s", vault_id, name, version);
+    (void)snprintf(dst, VAULT_AAD_MAX, "vault-%s/%" PRId64 "/%s/%s", kind == ST_KEY ? "key" : "secret",
+                   vault_id, name, version);
     text_tolower(dst);
 }
 
 enum sb_err vkey_open(struct engine *e, const struct vkey_snap *k, struct pkey **ret, struct sb_error *err)
 {
     enum sb_err rc;
-    char key[VAULT_CACHE_KEY], aad[VAULT_CACHE_KEY + 16];
+    char key[VAULT_CACHE_KEY], aad[VAULT_AAD_MAX];
     struct pkey *opened = NULL;
     cache_key(k->k.vault_id, k->k.name, k->k.version, key, sizeof(key));
     *ret = vault_cache_get(e->vaults->pkeys, key, 0);
     if (*ret != NULL)
         return SB_OK;
-    vkey_aad(k->k.vault_id, k->k.name, k->k.version, aad, sizeof(aad));
+    vault_object_aad(ST_KEY, k->k.vault_id, k->k.name, k->k.version, aad);
     SB_TRY(pkey_unseal(k->sealed.p, k->sealed.n, e->platform, aad, &opened, err));
     vault_cache_put(e->vaults->pkeys, key, 0, opened);
     /* Something changed meanwhile, perhaps this key's deletion: it must not be remembered behind its back. */

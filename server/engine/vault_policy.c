@@ -13,7 +13,9 @@
 #include "server/engine/rbac.h"
 #include "server/engine/vault_private.h"
 
-#define KEYS "Microsoft.KeyVault/vaults/keys/"
+#define KEYS     "Microsoft.KeyVault/vaults/keys/"
+#define POLICIES "Microsoft.KeyVault/vaults/keyrotationpolicies/"
+#define SECRETS  "Microsoft.KeyVault/vaults/secrets/"
 
 /* An operation is a row. */
 static const struct vault_op ops[VOP_MAX] = {
@@ -35,6 +37,34 @@ static const struct vault_op ops[VOP_MAX] = {
     [VOP_UNWRAP] = {"KeyUnwrap", VFAM_KEYS, VPERM_UNWRAP, "unwrapKey", KEYS "unwrap/action", false},
     [VOP_SIGN] = {"KeySign", VFAM_KEYS, VPERM_SIGN, "sign", KEYS "sign/action", true},
     [VOP_VERIFY] = {"KeyVerify", VFAM_KEYS, VPERM_VERIFY, "verify", KEYS "verify/action", false},
+    [VOP_RELEASE] = {"KeyRelease", VFAM_KEYS, VPERM_RELEASE, "release", KEYS "release/action", false},
+    [VOP_BACKUP] = {"KeyBackup", VFAM_KEYS, VPERM_BACKUP, "backup", KEYS "backup/action", false},
+    [VOP_RESTORE] = {"KeyRestore", VFAM_KEYS, VPERM_RESTORE, "restore", KEYS "restore/action", false},
+    [VOP_GET_POLICY] = {"KeyRotationPolicyGet", VFAM_KEYS, VPERM_GETPOLICY, "getrotationpolicy",
+                        POLICIES "read", false},
+    [VOP_SET_POLICY] = {"KeyRotationPolicySet", VFAM_KEYS, VPERM_SETPOLICY, "setrotationpolicy",
+                        POLICIES "write", false},
+    /* (choice) Random bytes belong to managed HSMs; here whoever may read keys may have some. */
+    [VOP_RANDOM] = {"RandomBytesGet", VFAM_KEYS, VPERM_GET, "get", KEYS "read", false},
+    [VOP_SECRET_SET] = {"SecretSet", VFAM_SECRETS, VSECRET_SET, "set", SECRETS "setSecret/action", false},
+    [VOP_SECRET_GET] = {"SecretGet", VFAM_SECRETS, VSECRET_GET, "get", SECRETS "getSecret/action", false},
+    [VOP_SECRET_LIST] = {"SecretList", VFAM_SECRETS, VSECRET_LIST, "list", SECRETS "readMetadata/action",
+                         false},
+    [VOP_SECRET_VERSIONS] = {"SecretListVersions", VFAM_SECRETS, VSECRET_LIST, "list",
+                             SECRETS "readMetadata/action", false},
+    [VOP_SECRET_UPDATE] = {"SecretUpdate", VFAM_SECRETS, VSECRET_SET, "set", SECRETS "update/action", false},
+    [VOP_SECRET_DELETE] = {"SecretDelete", VFAM_SECRETS, VSECRET_DELETE, "delete", SECRETS "delete", false},
+    [VOP_SECRET_DELETED_GET] = {"SecretGetDeleted", VFAM_SECRETS, VSECRET_GET, "get",
+                                SECRETS "readMetadata/action", false},
+    [VOP_SECRET_DELETED_LIST] = {"SecretListDeleted", VFAM_SECRETS, VSECRET_LIST, "list",
+                                 SECRETS "readMetadata/action", false},
+    [VOP_SECRET_RECOVER] = {"SecretRecover", VFAM_SECRETS, VSECRET_RECOVER, "recover",
+                            SECRETS "recover/action", false},
+    [VOP_SECRET_PURGE] = {"SecretPurge", VFAM_SECRETS, VSECRET_PURGE, "purge", SECRETS "purge/action", false},
+    [VOP_SECRET_BACKUP] = {"SecretBackup", VFAM_SECRETS, VSECRET_BACKUP, "backup", SECRETS "backup/action",
+                           false},
+    [VOP_SECRET_RESTORE] = {"SecretRestore", VFAM_SECRETS, VSECRET_RESTORE, "restore",
+                            SECRETS "restore/action", false},
 };
 
 const struct vault_op *vault_op(enum vault_op_id id)
@@ -45,9 +75,9 @@ const struct vault_op *vault_op(enum vault_op_id id)
 enum vault_op_id vault_op_of(enum vperm perm)
 {
     enum vault_op_id id = VOP_ENCRYPT;
-    while (id < VOP_MAX && ops[id].perm != perm)
+    while (id <= VOP_VERIFY && ops[id].perm != (uint32_t)perm)
         id++;
-    return id;
+    return id <= VOP_VERIFY ? id : VOP_MAX;
 }
 
 /* ---- what an error is as an HTTP answer of the vault ---- */
@@ -60,6 +90,7 @@ static const struct {
     {SB_OK, 200, "Success"},
     {SB_EBADPARAM, 400, "BadParameter"},
     {SB_ETAMPER, 400, "BadParameter"},
+    {SB_EBADBACKUP, 400, "Malformed backup blob"},
     {SB_EISSUER, 401, "Unauthorized"},
     {SB_EPOLICY, 403, "ForbiddenByPolicy"},
     {SB_ERBAC, 403, "ForbiddenByRbac"},
@@ -69,7 +100,9 @@ static const struct {
     {SB_EKEYEXPIRED, 403, "KeyExpired"},
     {SB_EKEYNOTYET, 403, "KeyNotYetValid"},
     {SB_EKEYOP, 403, "KeyOperationForbidden"},
+    {SB_ESECRETDISABLED, 403, "SecretDisabled"},
     {SB_EKEYNOTFOUND, 404, "KeyNotFound"},
+    {SB_ESECRETNOTFOUND, 404, "SecretNotFound"},
     {SB_ENOVAULT, 404, "VaultNotFound"},
     {SB_EKEYLIVE, 405, "MethodNotAllowed"},
     {SB_EKEYDELETED, 409, "ObjectIsDeletedButRecoverable"},
@@ -393,6 +426,18 @@ enum sb_err vault_call_end(struct vault_call *k, enum sb_err rc)
     vault_snap_unref(k->v);
     k->v = NULL;
     return rc;
+}
+
+void vault_audit_own(struct engine *e, const struct vault *v, const char *op, const char *key,
+                     const char *version)
+{
+    const struct vault_caller nobody = {0};
+    struct st_event ev = {.op = op,
+                          .key = key,
+                          .version = version,
+                          .result = answers[0].result,
+                          .http_status = answers[0].status};
+    audit(e, &nobody, v, &ev);
 }
 
 void vault_audit_refused(struct engine *e, const struct vault_caller *c, const char *vault, const char *op,

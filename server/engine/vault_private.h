@@ -14,7 +14,7 @@
 #include <stdatomic.h>
 #include "server/engine/vault.h"
 #include "server/engine/vault_cache.h"
-#include "storage/st_key.h"
+#include "storage/st_object.h"
 #include "storage/st_vault.h"
 
 #define VAULT_SNAPS_MAX 4096        /* remembered vaults, and remembered versions */
@@ -68,14 +68,15 @@ SB_MUST enum sb_err vkey_open(struct engine *e, const struct vkey_snap *k, struc
 /* Forgets opened keys of a vault, or of one of its keys (name NULL: all). After rbac_changed, on the kv
  * thread. */
 void vkey_forget(struct engine *e, int64_t vault_id, const char *name);
-/* "vault-key/<vault id>/<name>/<version>", lower case: what a sealed private key is bound to. dst:
- * VAULT_CACHE_KEY + 16. */
-void vkey_aad(int64_t vault_id, const char *name, const char *version, char *dst, size_t cap);
+/* "vault-key/<vault id>/<name>/<version>" or "vault-secret/…", lower case: what a sealed private key or value
+ * is bound to. dst: VAULT_AAD_MAX. */
+void vault_object_aad(enum st_kind kind, int64_t vault_id, const char *name, const char *version, char *dst);
+#define VAULT_AAD_MAX (VAULT_CACHE_KEY + 16)
 
 /* Rows as the engine shows them; text is shared with the row, arrays come from the arena (false: out of
  * memory). */
 SB_MUST bool vault_from_row(const struct st_vault *row, struct sb_arena *a, struct vault *ret);
-void vkey_from_row(const struct st_key *row, const struct vault *v, struct vkey *ret);
+void vkey_from_row(const struct st_object *row, const struct vault *v, struct vkey *ret);
 /* Deep copies into an arena (false: out of memory). */
 SB_MUST bool vault_copy(const struct vault *v, struct sb_arena *a, struct vault *ret);
 SB_MUST bool vkey_copy(const struct vkey *k, struct sb_arena *a, struct vkey *ret);
@@ -107,6 +108,24 @@ enum vault_op_id {
     VOP_UNWRAP,
     VOP_SIGN,
     VOP_VERIFY,
+    VOP_RELEASE,
+    VOP_BACKUP,
+    VOP_RESTORE,
+    VOP_GET_POLICY,
+    VOP_SET_POLICY,
+    VOP_RANDOM,
+    VOP_SECRET_SET,
+    VOP_SECRET_GET,
+    VOP_SECRET_LIST,
+    VOP_SECRET_VERSIONS,
+    VOP_SECRET_UPDATE,
+    VOP_SECRET_DELETE,
+    VOP_SECRET_DELETED_GET,
+    VOP_SECRET_DELETED_LIST,
+    VOP_SECRET_RECOVER,
+    VOP_SECRET_PURGE,
+    VOP_SECRET_BACKUP,
+    VOP_SECRET_RESTORE,
     VOP_MAX
 };
 struct vault_op {
@@ -146,12 +165,81 @@ SB_MUST enum sb_err vault_call_begin(struct vault_call *k, struct engine *e, con
 /* Writes the audit event (of a call that came to the vault) and returns rc. */
 enum sb_err vault_call_end(struct vault_call *k, enum sb_err rc);
 void vault_call_version(struct vault_call *k, const char *version);
+/* The vault's URL in messages to this caller. */
+static inline const char *vault_call_base(const struct vault_caller *c)
+{
+    return c->base != NULL ? c->base : "";
+}
 
 /* May op be done with this version now: enabled, dates, key_ops? (SB_EKEYDISABLED, SB_EKEYEXPIRED,
  * SB_EKEYNOTYET, SB_EKEYOP) */
 SB_MUST enum sb_err vkey_allowed(const struct vault_op *op, const struct vkey *k, int64_t now_s,
                                  struct sb_error *err);
-enum sb_err vkey_not_found(struct sb_error *err, const char *name, const char *version);
+
+/* ---- keys and secrets alike (vault_object.c) ---- */
+/* SB_EKEYNOTFOUND or SB_ESECRETNOTFOUND in the service's words. */
+enum sb_err vault_object_missing(enum st_kind kind, const char *name, const char *version,
+                                 struct sb_error *err);
+/* Not-before must come before expiry; -1: not set. */
+SB_MUST enum sb_err vault_object_dates(int64_t nbf, int64_t exp, struct sb_error *err);
+/* The vault must still be there (SB_ENOVAULT), the name free or live (SB_EKEYDELETED). */
+SB_MUST enum sb_err vault_object_head(struct tx *tx, const struct vault *v, enum st_kind kind,
+                                      const char *name, struct sb_arena *a, bool *ret_found,
+                                      struct st_object *ret, struct sb_error *err);
+/* Adds a version, and the object if it is the first. row: everything but the ids; its name becomes the stored
+ * one. */
+SB_MUST enum sb_err vault_object_add(struct tx *tx, const struct vault *v, enum st_kind kind,
+                                     struct st_object *row, struct sb_arena *a, struct sb_error *err);
+/* A page of objects (name NULL) or of versions; the rows come from a. */
+SB_MUST enum sb_err vault_object_list(struct vault_call *call, enum st_kind kind, const char *name,
+                                      bool deleted, struct vault_page *page, struct sb_arena *a,
+                                      struct st_object **ret, size_t *ret_n, struct sb_error *err);
+
+/* An operation on a stored object, in one transaction. Caller sets kind, name, version (NULL or "": the
+ * newest), deleted, what, a; for VAULT_UPDATE also change, which may run twice. */
+struct vault_edit {
+    struct engine *e;
+    const struct vault *v;
+    enum st_kind kind;
+    const char *name, *version;
+    bool deleted; /* the one to look for: deleted or live */
+    enum { VAULT_READ, VAULT_UPDATE, VAULT_DELETE, VAULT_RECOVER, VAULT_PURGE } what;
+    enum sb_err (*change)(void *cookie, struct st_object *row, struct sb_error *err);
+    void *cookie;
+    struct sb_arena *a;
+    struct st_object row; /* the result; its text in a */
+};
+SB_MUST enum sb_err vault_object_edit(struct vault_call *call, struct vault_edit *d, struct sb_error *err);
+/* The whole call. SB_EPURGEPROTECTED. */
+SB_MUST enum sb_err vault_object_purge(struct engine *e, const struct vault_caller *c, enum vault_op_id op,
+                                       const char *vault, enum st_kind kind, const char *name,
+                                       struct sb_error *err);
+
+/* Asks for the audit event of something the vault did by itself. */
+void vault_audit_own(struct engine *e, const struct vault *v, const char *op, const char *key,
+                     const char *version);
+
+/* ---- rotation (vkey_policy.c, vkey.c) ---- */
+/* Works out anew when the policy of this key has something to do; nothing when it has none. Whenever its
+ * versions, its dates or its deletion change. */
+SB_MUST enum sb_err vkey_policy_schedule(struct tx *tx, int64_t object_id, struct sb_arena *a,
+                                         struct sb_error *err);
+/* When the next rotation or notice falls due, in ms; TIMELINE_NEVER. */
+SB_MUST enum sb_err vkey_policy_next_due(struct tx *tx, int64_t *ret, struct sb_error *err);
+SB_MUST enum sb_err vkey_policy_run_due(struct engine *e, int64_t now, struct sb_error *err);
+/* A fresh version like the newest one, expiring as the policy says. due: on behalf of the policy, and only
+ * while it is still due; *ret_done tells. */
+SB_MUST enum sb_err vkey_rotate_now(struct engine *e, const struct vault *v, const char *name, bool due,
+                                    struct sb_arena *a, struct vkey *ret, bool *ret_done,
+                                    struct sb_error *err);
+
+/* ---- backups (vault_backup.c) ---- */
+SB_MUST enum sb_err vault_backup(struct vault_call *call, enum st_kind kind, const char *name,
+                                 struct sb_arena *a, const char **ret, struct sb_error *err);
+/* *ret: the newest version. SB_EBADBACKUP, SB_EBADPARAM (of another subscription or geography), SB_ECONFLICT.
+ */
+SB_MUST enum sb_err vault_restore(struct vault_call *call, enum st_kind kind, struct sb_blob blob,
+                                  struct sb_arena *a, struct st_object *ret, struct sb_error *err);
 
 /* ---- permissions of access policies (vault_permissions.c) ---- */
 /* "keys", "secrets" … as access policies, paths and messages name them. */

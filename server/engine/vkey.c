@@ -1,5 +1,5 @@
 /*
- * vkey.c: the life of keys: create, import, rotate, read, update, delete, recover, purge.
+ * vkey.c: the life of keys: create, import, rotate, read, update, delete, recover.
  *
  * A key is made (or imported) and sealed on the caller's thread; the transaction that stores it checks again
  * what may have changed meanwhile. Texts are the service's (recorded) where nothing else is said.
@@ -10,8 +10,9 @@
 #include "server/engine/rbac.h"
 #include "server/engine/timeline.h"
 #include "server/engine/vault_private.h"
+#include "server/base/timefmt.h"
+#include "storage/st_keypolicy.h"
 
-#define DAY_S (INT64_C(24) * 3600)
 #define IMPORT_KEK_S                                                                                         \
     (48 * INT64_C(3600)) /* a key whose only operation is import lives that long (recorded) */
 #define RSA_OPS        "encrypt,decrypt,sign,verify,wrapKey,unwrapKey"
@@ -54,48 +55,21 @@ static enum sb_err check_ops(const char *list, enum pkey_type type, struct sb_er
     return SB_OK;
 }
 
-/* (own words) */
-static enum sb_err check_dates(int64_t nbf, int64_t exp, struct sb_error *err)
-{
-    if (nbf >= 0 && exp >= 0 && nbf >= exp)
-        return sb_fail(err, SB_EBADPARAM, "Property nbf must be earlier than property exp.");
-    return SB_OK;
-}
-
 /* A version on its way into the database. */
 struct fresh {
     struct engine *e;
     const struct vault *v;
     const char *name;
-    bool only_new; /* a key of this name must not be there */
-    struct st_key row;
+    const char *rotates; /* the version that this one follows as the rotation policy says, or NULL */
+    bool only_new;       /* a key of this name must not be there */
+    bool due;            /* … and only while that is still due */
+    bool skipped;        /* it no longer was: nothing is stored */
+    struct st_object row;
     struct sb_buf sealed;
     char version[VKEY_VERSION_LEN + 1];
     struct sb_arena *a;
     struct vkey k; /* the result */
 };
-
-static enum sb_err deleted_but_recoverable(const char *name, struct sb_error *err)
-{
-    return sb_fail(err, SB_EKEYDELETED,
-                   "Key %s is currently in a deleted but recoverable state, and its name cannot be reused; "
-                   "in this state, the "
-                   "key can only be recovered or purged.",
-                   name);
-}
-
-/* Is the vault still there, as the same one? */
-static enum sb_err check_vault(struct tx *tx, const struct vault *v, struct sb_arena *a, struct sb_error *err)
-{
-    enum sb_err rc;
-    struct st_vault row = {0};
-    bool found = false;
-    SB_TRY(st_vault_get(tx, v->name, a, &found, &row, err));
-    if (!found || row.deleted_ms != 0 || row.id != v->id)
-        rc = sb_fail(err, SB_ENOVAULT, "The key vault '%s' does not exist.", v->name);
-out:
-    return rc;
-}
 
 struct name_free {
     const struct vault *v;
@@ -105,35 +79,57 @@ struct name_free {
 
 static enum sb_err run_name_free(struct tx *tx, void *arg, struct sb_error *err)
 {
-    enum sb_err rc;
     struct name_free *f = arg;
-    struct st_key row = {0};
+    struct st_object head;
+    bool found;
+    return vault_object_head(tx, f->v, ST_KEY, f->name, f->a, &found, &head, err);
+}
+
+/* The expiry that the policy asks for; is the rotation still due? */
+static enum sb_err follow_policy(struct tx *tx, struct fresh *f, struct sb_error *err)
+{
+    enum sb_err rc;
+    struct st_object newest = {0};
+    struct st_keypolicy p = {0};
     bool found = false;
-    SB_TRY(st_key_find(tx, f->v->id, f->name, f->a, &found, &row, err));
-    if (found && row.deleted != 0)
-        rc = deleted_but_recoverable(row.name, err);
+    int64_t expiry = 0;
+    SB_TRY(st_object_version(tx, f->v->id, ST_KEY, f->name, ST_OBJECT_NEWEST, NULL, 0, f->a, &found, &newest,
+                             err));
+    f->skipped = f->due && (!found || newest.deleted != 0 || strcmp(newest.version, f->rotates) != 0);
+    if (!found || f->skipped)
+        return SB_OK;
+    SB_TRY(st_keypolicy_get(tx, newest.object_id, f->a, &found, &p, err));
+    f->skipped = f->due && (!found || p.rotate == 0 || p.rotate > f->row.created);
+    if (found && p.expiry != NULL && duration_parse(p.expiry, &expiry))
+        f->row.exp = f->row.created + expiry / 1000;
+out:
+    return rc;
+}
+
+static enum sb_err check_new(struct tx *tx, const struct fresh *f, struct sb_error *err)
+{
+    enum sb_err rc;
+    struct st_object head = {0};
+    bool found = false;
+    SB_TRY(vault_object_head(tx, f->v, ST_KEY, f->name, f->a, &found, &head, err));
+    if (found)
+        rc = sb_fail(err, SB_EEXISTS, "The key '%s' exists.", head.name);
 out:
     return rc;
 }
 
 static enum sb_err run_store(struct tx *tx, void *arg, struct sb_error *err)
 {
-    enum sb_err rc;
+    enum sb_err rc = SB_OK;
     struct fresh *f = arg;
-    struct st_key head = {0};
-    bool found = false;
-    SB_TRY(check_vault(tx, f->v, f->a, err));
-    SB_TRY(st_key_find(tx, f->v->id, f->name, f->a, &found, &head, err));
-    if (found && head.deleted != 0)
-        return deleted_but_recoverable(head.name, err);
-    if (found && f->only_new)
-        return sb_fail(err, SB_EEXISTS, "The key '%s' exists.", head.name);
-    f->row.vault_id = f->v->id;
-    f->row.name = found ? head.name : f->name; /* as first written */
-    f->row.key_id = head.key_id;
-    if (!found)
-        SB_TRY(st_key_insert(tx, f->v->id, f->name, &f->row.key_id, err));
-    SB_TRY(st_key_add_version(tx, &f->row, &f->row.version_id, err));
+    f->row.name = f->name;
+    f->skipped = false;
+    if (f->only_new)
+        SB_TRY(check_new(tx, f, err));
+    if (f->rotates != NULL)
+        SB_TRY(follow_policy(tx, f, err));
+    if (!f->skipped)
+        SB_TRY(vault_object_add(tx, f->v, ST_KEY, &f->row, f->a, err));
 out:
     return rc;
 }
@@ -142,6 +138,7 @@ static void publish_store(void *arg)
 {
     struct fresh *f = arg;
     rbac_changed(f->e);
+    timeline_poke(f->e);
 }
 
 /* Seals the private key and stores the version. f->row: everything but the key's numbers. */
@@ -150,10 +147,10 @@ static enum sb_err store_version(struct fresh *f, const struct pkey *key, struct
     enum sb_err rc;
     struct pkey_parts pub;
     struct vkey k;
-    char aad[VAULT_CACHE_KEY + 16];
+    char aad[VAULT_AAD_MAX];
     buf_init(&f->sealed, SEALED_KEY_MAX);
     rng_hex32(f->version);
-    vkey_aad(f->v->id, f->name, f->version, aad, sizeof(aad));
+    vault_object_aad(ST_KEY, f->v->id, f->name, f->version, aad);
     SB_TRY(pkey_public(key, f->a, &pub, err));
     SB_TRY(pkey_seal(key, f->e->platform, aad, &f->sealed, err));
     f->row.version = f->version;
@@ -175,6 +172,14 @@ out:
 
 /* ---- create, import, rotate ---- */
 
+/* (recorded) */
+static enum sb_err check_hsm(bool hsm, const struct vault *v, struct sb_error *err)
+{
+    if (!hsm || text_ieq(v->sku, "premium"))
+        return SB_OK;
+    return sb_fail(err, SB_EBADPARAM, "Hardware key operation not allowed on standard vault");
+}
+
 /* Key size and curve, as sent or their defaults. */
 static enum sb_err check_size(const struct vkey_spec *s, enum pkey_type type, unsigned *bits,
                               enum pkey_curve *curve, struct sb_error *err)
@@ -191,16 +196,14 @@ static enum sb_err check_size(const struct vkey_spec *s, enum pkey_type type, un
         return sb_fail(err, SB_EBADPARAM, "Unsupported key size (%u). Supported sizes are [2048, 3072, 4096]",
                        *bits);
     }
-    for (size_t i = 0; i < SB_ARRAY_LEN(ec) && s->bits != 0; i++) {
-        if (ec[i].bits != s->bits)
-            continue;
-        if (s->curve == PKEY_CURVE_NONE)
-            *curve = ec[i].curve;
-        return SB_OK;
-    }
-    if (s->bits != 0)
+    size_t i = 0;
+    while (s->bits != 0 && i < SB_ARRAY_LEN(ec) && ec[i].bits != s->bits)
+        i++;
+    if (i == SB_ARRAY_LEN(ec)) /* recorded */
         return sb_fail(err, SB_EBADPARAM, "Unsupported key size (%u). Supported sizes are [256, 384, 521]",
                        s->bits);
+    if (s->bits != 0 && s->curve == PKEY_CURVE_NONE)
+        *curve = ec[i].curve;
     return SB_OK;
 }
 
@@ -218,36 +221,46 @@ static enum sb_err fill_row(struct fresh *f, const struct vkey_spec *s, enum pke
     SB_TRY(check_ops(f->row.key_ops, type, err));
     if (strcmp(f->row.key_ops, "import") == 0 && s->exp < 0)
         f->row.exp = now_s(f->e) + IMPORT_KEK_S;
-    SB_TRY(check_dates(f->row.nbf, f->row.exp, err));
+    SB_TRY(vault_object_dates(f->row.nbf, f->row.exp, err));
 out:
     return rc;
 }
 
-static enum sb_err create(struct vault_call *call, const struct vkey_spec *s, struct sb_arena *a,
-                          struct vkey *ret, struct sb_error *err)
+/* The row of `types` that a spec names. Symmetric keys are for managed HSMs. (own words) */
+static enum sb_err find_type(const struct vkey_spec *s, const struct vault *v, size_t *ret,
+                             struct sb_error *err)
+{
+    const char *kty = s->kty != NULL ? s->kty : "";
+    size_t i = 0;
+    while (i < SB_ARRAY_LEN(types) && strcmp(types[i].name, kty) != 0)
+        i++;
+    if (strcmp(kty, "oct") == 0 || strcmp(kty, "oct-HSM") == 0)
+        return sb_fail(err, SB_EBADPARAM,
+                       "Property kty has invalid value '%s': a key vault has no symmetric keys.", kty);
+    if (i == SB_ARRAY_LEN(types))
+        return sb_fail(err, SB_EBADPARAM, "Property kty has invalid value '%.64s'.", kty);
+    *ret = i;
+    return check_hsm(types[i].hsm, v, err);
+}
+
+/* Makes a key and stores it as f says. */
+static enum sb_err create(struct fresh *f, const struct vkey_spec *s, struct sb_error *err)
 {
     enum sb_err rc;
     struct pkey *key = NULL;
     unsigned bits;
     enum pkey_curve curve;
     size_t i = 0;
-    struct fresh f = {.e = call->e, .v = &call->v->v, .name = s->name, .only_new = s->only_new, .a = a};
-    struct name_free name = {.v = f.v, .name = s->name, .a = a};
-    while (i < SB_ARRAY_LEN(types) && (s->kty == NULL || strcmp(types[i].name, s->kty) != 0))
-        i++;
-    if (i == SB_ARRAY_LEN(types)) /* own words */
-        return sb_fail(err, SB_EBADPARAM, "Property kty has invalid value '%.64s'.",
-                       s->kty != NULL ? s->kty : "");
-    f.row.kty = types[i].name;
+    struct name_free name = {.v = f->v, .name = f->name, .a = f->a};
+    SB_TRY(find_type(s, f->v, &i, err));
+    f->row.kty = types[i].name;
     SB_TRY(check_size(s, types[i].type, &bits, &curve, err));
-    SB_TRY(fill_row(&f, s, types[i].type, err));
+    SB_TRY(fill_row(f, s, types[i].type, err));
     /* Looked at before the slow part, and again when it is stored. */
-    SB_TRY(store_read(call->e->kv, run_name_free, &name, err));
+    SB_TRY(store_read(f->e->kv, run_name_free, &name, err));
     SB_TRY(types[i].type == PKEY_RSA ? pkey_generate_rsa(bits, &key, err)
                                      : pkey_generate_ec(curve, &key, err));
-    SB_TRY(store_version(&f, key, err));
-    vault_call_version(call, f.version);
-    *ret = f.k;
+    SB_TRY(store_version(f, key, err));
 out:
     pkey_unref(key);
     return rc;
@@ -259,7 +272,10 @@ enum sb_err vkey_create(struct engine *e, const struct vault_caller *c, const st
     enum sb_err rc;
     struct vault_call call;
     SB_TRY(vault_call_begin(&call, e, c, VOP_CREATE, s->vault, s->name, err));
-    SB_TRY(create(&call, s, a, ret, err));
+    struct fresh f = {.e = e, .v = &call.v->v, .name = s->name, .only_new = s->only_new, .a = a};
+    SB_TRY(create(&f, s, err));
+    vault_call_version(&call, f.version);
+    *ret = f.k;
 out:
     return vault_call_end(&call, rc);
 }
@@ -272,6 +288,7 @@ enum sb_err vkey_import(struct engine *e, const struct vault_caller *c, const st
     enum pkey_type type = pkey_type_of(s->import);
     SB_TRY(vault_call_begin(&call, e, c, VOP_IMPORT, s->vault, s->name, err));
     struct fresh f = {.e = e, .v = &call.v->v, .name = s->name, .a = a};
+    SB_TRY(check_hsm(s->hsm == 1, f.v, err));
     for (size_t i = 0; i < SB_ARRAY_LEN(types); i++)
         if (types[i].type == type && types[i].hsm == (s->hsm == 1))
             f.row.kty = types[i].name;
@@ -289,17 +306,15 @@ static unsigned modulus_bits(struct sb_blob n)
     return (unsigned)(n.n * 8);
 }
 
-enum sb_err vkey_rotate(struct engine *e, const struct vault_caller *c, const char *vault, const char *name,
-                        struct sb_arena *a, struct vkey *ret, struct sb_error *err)
+enum sb_err vkey_rotate_now(struct engine *e, const struct vault *v, const char *name, bool due,
+                            struct sb_arena *a, struct vkey *ret, bool *ret_done, struct sb_error *err)
 {
     enum sb_err rc;
-    struct vault_call call;
     struct vkey_snap *old = NULL;
-    SB_TRY(vault_call_begin(&call, e, c, VOP_ROTATE, vault, name, err));
-    SB_TRY(vkey_find(e, &call.v->v, name, NULL, &old, err));
+    SB_TRY(vkey_find(e, v, name, NULL, &old, err));
     /* Same type, size, operations and tags (recorded); dates are the new version's own. */
     const struct vkey *k = &old->k;
-    const struct vkey_spec s = {.vault = vault,
+    const struct vkey_spec s = {.vault = v->name,
                                 .name = name,
                                 .kty = k->kty,
                                 .bits = k->pub.type == PKEY_RSA ? modulus_bits(k->pub.n) : 0,
@@ -309,9 +324,25 @@ enum sb_err vkey_rotate(struct engine *e, const struct vault_caller *c, const ch
                                 .nbf = -1,
                                 .exp = -1,
                                 .tags = k->tags};
-    SB_TRY(create(&call, &s, a, ret, err));
+    struct fresh f = {.e = e, .v = v, .name = name, .rotates = k->version, .due = due, .a = a};
+    SB_TRY(create(&f, &s, err));
+    *ret_done = !f.skipped;
+    *ret = f.k;
 out:
     vault_snap_unref(old);
+    return rc;
+}
+
+enum sb_err vkey_rotate(struct engine *e, const struct vault_caller *c, const char *vault, const char *name,
+                        struct sb_arena *a, struct vkey *ret, struct sb_error *err)
+{
+    enum sb_err rc;
+    struct vault_call call;
+    bool done;
+    SB_TRY(vault_call_begin(&call, e, c, VOP_ROTATE, vault, name, err));
+    SB_TRY(vkey_rotate_now(e, &call.v->v, name, false, a, ret, &done, err));
+    vault_call_version(&call, ret->version);
+out:
     return vault_call_end(&call, rc);
 }
 
@@ -333,100 +364,58 @@ out:
     return vault_call_end(&call, rc);
 }
 
-struct page {
-    const struct vault *v;
-    const char *name; /* NULL: keys, else versions of this one */
-    bool deleted;
-    size_t offset, max;
-    struct sb_arena *a;
-    struct vkey *keys;
-    size_t n;
-};
-
-static enum sb_err run_page(struct tx *tx, void *arg, struct sb_error *err)
+/* Rows as keys; text is shared with the rows. */
+static enum sb_err show(const struct st_object *rows, size_t n, const struct vault *v, struct sb_arena *a,
+                        struct vkey **ret, struct sb_error *err)
 {
-    enum sb_err rc;
-    struct page *p = arg;
-    struct st_key *rows = NULL;
-    /* One more than asked for tells whether there are further ones. */
-    if (p->name == NULL)
-        SB_TRY(st_key_list(tx, p->v->id, p->deleted, p->offset, p->max + 1, p->a, &rows, &p->n, err));
-    else
-        SB_TRY(st_key_versions(tx, p->v->id, p->name, p->offset, p->max + 1, p->a, &rows, &p->n, err));
-    p->keys = ARENA_ARRAY(p->a, struct vkey, p->n + 1);
-    const char *vault = arena_strdup(p->a, p->v->name);
-    if (p->keys == NULL || vault == NULL)
-        return sb_fail(err, SB_ENOMEM, "out of memory listing keys");
-    for (size_t i = 0; i < p->n; i++) {
-        vkey_from_row(&rows[i], p->v, &p->keys[i]);
-        p->keys[i].vault = vault;
+    struct vkey *k = ARENA_ARRAY(a, struct vkey, n + 1);
+    const char *vault = arena_strdup(a, v->name); /* the vault's own may go first */
+    if (k == NULL || vault == NULL)
+        return sb_fail(err, SB_ENOMEM, "out of memory showing keys");
+    for (size_t i = 0; i < n; i++) {
+        vkey_from_row(&rows[i], v, &k[i]);
+        k[i].vault = vault;
     }
-    rc = SB_OK;
-out:
-    return rc;
+    *ret = k;
+    return SB_OK;
 }
 
-static enum sb_err page(struct engine *e, struct page *p, struct vkey **ret, size_t *ret_n, bool *ret_more,
-                        struct sb_error *err)
+static enum sb_err list(struct engine *e, const struct vault_caller *c, enum vault_op_id op,
+                        const char *vault, const char *name, struct vault_page *page, struct sb_arena *a,
+                        struct vkey **ret, size_t *ret_n, struct sb_error *err)
 {
     enum sb_err rc;
-    SB_TRY(store_read(e->kv, run_page, p, err));
-    *ret = p->keys;
-    *ret_more = p->n > p->max;
-    *ret_n = SB_MIN(p->n, p->max);
+    struct vault_call call;
+    struct st_object *rows = NULL;
+    size_t n = 0;
+    SB_TRY(vault_call_begin(&call, e, c, op, vault, name, err));
+    SB_TRY(vault_object_list(&call, ST_KEY, name, op == VOP_DELETED_LIST, page, a, &rows, &n, err));
+    SB_TRY(show(rows, n, &call.v->v, a, ret, err));
+    *ret_n = n;
 out:
-    return rc;
+    return vault_call_end(&call, rc);
 }
 
 enum sb_err vkey_list(struct engine *e, const struct vault_caller *c, const char *vault, bool deleted,
-                      size_t offset, size_t max, struct sb_arena *a, struct vkey **ret, size_t *ret_n,
-                      bool *ret_more, struct sb_error *err)
+                      struct vault_page *page, struct sb_arena *a, struct vkey **ret, size_t *ret_n,
+                      struct sb_error *err)
 {
-    enum sb_err rc;
-    struct vault_call call;
-    SB_TRY(vault_call_begin(&call, e, c, deleted ? VOP_DELETED_LIST : VOP_LIST, vault, NULL, err));
-    struct page p = {.v = &call.v->v, .deleted = deleted, .offset = offset, .max = max, .a = a};
-    SB_TRY(page(e, &p, ret, ret_n, ret_more, err));
-out:
-    return vault_call_end(&call, rc);
+    return list(e, c, deleted ? VOP_DELETED_LIST : VOP_LIST, vault, NULL, page, a, ret, ret_n, err);
 }
 
 enum sb_err vkey_versions(struct engine *e, const struct vault_caller *c, const char *vault, const char *name,
-                          size_t offset, size_t max, struct sb_arena *a, struct vkey **ret, size_t *ret_n,
-                          bool *ret_more, struct sb_error *err)
+                          struct vault_page *page, struct sb_arena *a, struct vkey **ret, size_t *ret_n,
+                          struct sb_error *err)
 {
-    enum sb_err rc;
-    struct vault_call call;
-    SB_TRY(vault_call_begin(&call, e, c, VOP_VERSIONS, vault, name, err));
-    struct page p = {.v = &call.v->v, .name = name, .offset = offset, .max = max, .a = a};
-    SB_TRY(page(e, &p, ret, ret_n, ret_more, err));
-out:
-    return vault_call_end(&call, rc);
+    return list(e, c, VOP_VERSIONS, vault, name, page, a, ret, ret_n, err);
 }
 
 /* ---- changing one that is there ---- */
 
-/* An operation on a stored key, in one transaction. */
-struct edit {
-    struct engine *e;
-    const struct vault *v;
-    const char *name, *version;
-    const struct vkey_spec *s; /* update */
-    bool deleted;              /* the key to look for: deleted or live */
-    enum { EDIT_READ, EDIT_UPDATE, EDIT_DELETE, EDIT_RECOVER, EDIT_PURGE } what;
-    struct sb_arena *a;
-    struct vkey k;
-};
-
-static enum sb_err deleted_key_not_found(const char *name, struct sb_error *err)
-{
-    return sb_fail(err, SB_EKEYNOTFOUND, "Deleted Key not found: %s", name);
-}
-
-static enum sb_err apply(struct edit *d, struct st_key *k, struct sb_error *err)
+static enum sb_err change(void *cookie, struct st_object *k, struct sb_error *err)
 {
     enum sb_err rc = SB_OK;
-    const struct vkey_spec *s = d->s;
+    const struct vkey_spec *s = cookie;
     if (s->key_ops != NULL) {
         SB_TRY(check_ops(s->key_ops, k->n.p != NULL ? PKEY_RSA : PKEY_EC, err));
         k->key_ops = s->key_ops;
@@ -436,155 +425,87 @@ static enum sb_err apply(struct edit *d, struct st_key *k, struct sb_error *err)
     k->nbf = s->nbf >= 0 ? s->nbf : k->nbf;
     k->exp = s->exp >= 0 ? s->exp : k->exp;
     k->tags = s->tags != NULL ? s->tags : k->tags;
-    k->updated = now_s(d->e);
-    SB_TRY(check_dates(k->nbf, k->exp, err));
 out:
     return rc;
 }
 
-static enum sb_err run_edit(struct tx *tx, void *arg, struct sb_error *err)
+static enum sb_err edit(struct engine *e, const struct vault_caller *c, enum vault_op_id op,
+                        const char *vault, struct vault_edit *d, struct vkey *ret, struct sb_error *err)
 {
     enum sb_err rc;
-    struct edit *d = arg;
-    struct st_key k = {0};
-    bool found = false, newest = d->version == NULL || d->version[0] == '\0';
-    SB_TRY(check_vault(tx, d->v, d->a, err));
-    SB_TRY(st_key_version(tx, d->v->id, d->name, newest ? ST_KEY_NEWEST : ST_KEY_EXACT, d->version, 0, d->a,
-                          &found, &k, err));
-    if (d->deleted && found && k.deleted == 0 &&
-        d->what != EDIT_READ) /* by analogy with the recorded one of a secret */
-        return sb_fail(err, SB_EKEYLIVE, "Key exists already: %s", k.name);
-    if (!found || (k.deleted != 0) != d->deleted)
-        return d->deleted ? deleted_key_not_found(d->name, err) : vkey_not_found(err, d->name, d->version);
-    switch (d->what) {
-    case EDIT_READ: break;
-    case EDIT_UPDATE:
-        SB_TRY(apply(d, &k, err));
-        SB_TRY(st_key_update_version(tx, &k, err));
-        break;
-    case EDIT_DELETE:
-        k.deleted = now_s(d->e);
-        k.purge = k.deleted + d->v->soft_delete_days * DAY_S;
-        SB_TRY(st_key_set_deleted(tx, k.key_id, k.deleted, k.purge, err));
-        break;
-    case EDIT_RECOVER:
-        k.deleted = k.purge = 0;
-        SB_TRY(st_key_set_deleted(tx, k.key_id, 0, 0, err));
-        break;
-    case EDIT_PURGE: SB_TRY(st_key_remove(tx, k.key_id, err)); break;
-    }
-    struct vkey shown;
-    vkey_from_row(&k, d->v, &shown);
-    if (!vkey_copy(&shown, d->a, &d->k))
-        rc = sb_fail(err, SB_ENOMEM, "out of memory for a key");
+    struct vault_call call;
+    struct vkey *k = NULL;
+    d->kind = ST_KEY;
+    SB_TRY(vault_call_begin(&call, e, c, op, vault, d->name, err));
+    SB_TRY(vault_object_edit(&call, d, err));
+    SB_TRY(show(&d->row, 1, &call.v->v, d->a, &k, err));
+    *ret = *k;
 out:
-    return rc;
-}
-
-static void publish_edit(void *arg)
-{
-    struct edit *d = arg;
-    rbac_changed(d->e);
-    if (d->what == EDIT_DELETE || d->what == EDIT_PURGE)
-        vkey_forget(d->e, d->v->id, d->name);
-    if (d->what == EDIT_DELETE)
-        timeline_poke(d->e);
-}
-
-static enum sb_err edit(struct vault_call *call, struct edit *d, struct sb_error *err)
-{
-    enum sb_err rc;
-    char version[VKEY_VERSION_LEN + 1];
-    d->e = call->e;
-    d->v = &call->v->v;
-    if (d->version != NULL) {
-        if (!text_copy(version, sizeof(version), d->version))
-            return vkey_not_found(err, d->name, d->version);
-        d->version = text_tolower(version);
-    }
-    if (d->what == EDIT_READ)
-        SB_TRY(store_read(d->e->kv, run_edit, d, err));
-    else
-        SB_TRY(store_call_publish(d->e->kv, run_edit, publish_edit, d, err));
-    vault_call_version(call, d->k.version);
-out:
-    return rc;
+    return vault_call_end(&call, rc);
 }
 
 enum sb_err vkey_update(struct engine *e, const struct vault_caller *c, const struct vkey_spec *s,
                         const char *version, struct sb_arena *a, struct vkey *ret, struct sb_error *err)
 {
-    enum sb_err rc;
-    struct vault_call call;
-    struct edit d = {.name = s->name, .version = version, .s = s, .what = EDIT_UPDATE, .a = a};
-    SB_TRY(vault_call_begin(&call, e, c, VOP_UPDATE, s->vault, s->name, err));
-    SB_TRY(edit(&call, &d, err));
-    *ret = d.k;
-out:
-    return vault_call_end(&call, rc);
+    struct vkey_spec sent = *s;
+    struct vault_edit d = {
+        .name = s->name, .version = version, .what = VAULT_UPDATE, .change = change, .cookie = &sent, .a = a};
+    return edit(e, c, VOP_UPDATE, s->vault, &d, ret, err);
 }
 
 enum sb_err vkey_delete(struct engine *e, const struct vault_caller *c, const char *vault, const char *name,
                         struct sb_arena *a, struct vkey *ret, struct sb_error *err)
 {
-    enum sb_err rc;
-    struct vault_call call;
-    struct edit d = {.name = name, .what = EDIT_DELETE, .a = a};
-    SB_TRY(vault_call_begin(&call, e, c, VOP_DELETE, vault, name, err));
-    SB_TRY(edit(&call, &d, err));
-    *ret = d.k;
-out:
-    return vault_call_end(&call, rc);
+    struct vault_edit d = {.name = name, .what = VAULT_DELETE, .a = a};
+    return edit(e, c, VOP_DELETE, vault, &d, ret, err);
 }
 
 enum sb_err vkey_deleted_get(struct engine *e, const struct vault_caller *c, const char *vault,
                              const char *name, struct sb_arena *a, struct vkey *ret, struct sb_error *err)
 {
-    enum sb_err rc;
-    struct vault_call call;
-    struct edit d = {.name = name, .deleted = true, .what = EDIT_READ, .a = a};
-    SB_TRY(vault_call_begin(&call, e, c, VOP_DELETED_GET, vault, name, err));
-    SB_TRY(edit(&call, &d, err));
-    *ret = d.k;
-out:
-    return vault_call_end(&call, rc);
+    struct vault_edit d = {.name = name, .deleted = true, .what = VAULT_READ, .a = a};
+    return edit(e, c, VOP_DELETED_GET, vault, &d, ret, err);
 }
 
 enum sb_err vkey_recover(struct engine *e, const struct vault_caller *c, const char *vault, const char *name,
                          struct sb_arena *a, struct vkey *ret, struct sb_error *err)
 {
-    enum sb_err rc;
-    struct vault_call call;
-    struct edit d = {.name = name, .deleted = true, .what = EDIT_RECOVER, .a = a};
-    SB_TRY(vault_call_begin(&call, e, c, VOP_RECOVER, vault, name, err));
-    SB_TRY(edit(&call, &d, err));
-    *ret = d.k;
-out:
-    return vault_call_end(&call, rc);
+    struct vault_edit d = {.name = name, .deleted = true, .what = VAULT_RECOVER, .a = a};
+    return edit(e, c, VOP_RECOVER, vault, &d, ret, err);
 }
 
 enum sb_err vkey_purge(struct engine *e, const struct vault_caller *c, const char *vault, const char *name,
                        struct sb_error *err)
 {
+    return vault_object_purge(e, c, VOP_PURGE, vault, ST_KEY, name, err);
+}
+
+/* ---- backup and restore ---- */
+
+enum sb_err vkey_backup(struct engine *e, const struct vault_caller *c, const char *vault, const char *name,
+                        struct sb_arena *a, const char **ret, struct sb_error *err)
+{
     enum sb_err rc;
     struct vault_call call;
-    struct edit d = {.name = name, .deleted = true, .what = EDIT_PURGE, .a = arena_new(VAULT_TEXT_MAX)};
-    SB_TRY(vault_call_begin(&call, e, c, VOP_PURGE, vault, name, err));
-    const struct vault *v = &call.v->v;
-    if (d.a == NULL)
-        rc = sb_fail(err, SB_ENOMEM, "out of memory purging a key");
-    else if (v->purge_protection)
-        rc = sb_fail(
-            err, SB_EPURGEPROTECTED,
-            "Operation \"purge\" is not allowed because purge protection is enabled for this vault. Key "
-            "Vault service "
-            "will automatically purge it after the retention period has passed.\r\nVault: %s;location=%s",
-            v->name, v->location);
-    else
-        rc = edit(&call, &d, err);
-    if (rc == SB_OK)
-        rc = store_scrub(e->kv, err);
+    SB_TRY(vault_call_begin(&call, e, c, VOP_BACKUP, vault, name, err));
+    SB_TRY(vault_backup(&call, ST_KEY, name, a, ret, err));
 out:
-    arena_free(d.a);
+    return vault_call_end(&call, rc);
+}
+
+enum sb_err vkey_restore(struct engine *e, const struct vault_caller *c, const char *vault,
+                         struct sb_blob blob, struct sb_arena *a, struct vkey *ret, struct sb_error *err)
+{
+    enum sb_err rc;
+    struct vault_call call;
+    struct st_object row = {0};
+    struct vkey *k = NULL;
+    SB_TRY(vault_call_begin(&call, e, c, VOP_RESTORE, vault, NULL, err));
+    SB_TRY(vault_restore(&call, ST_KEY, blob, a, &row, err));
+    call.key = row.name;
+    vault_call_version(&call, row.version);
+    SB_TRY(show(&row, 1, &call.v->v, a, &k, err));
+    *ret = *k;
+out:
     return vault_call_end(&call, rc);
 }

@@ -548,6 +548,12 @@ START_TEST(test_vault_keys__import)
               200);
     ck_assert_ptr_nonnull(strstr(body_text(), "\"kty\":\"EC\",\"key_ops\":[\"sign\",\"verify\"]," JWK "}"));
     ck_assert_ptr_null(strstr(body_text(), "jpsQnnGQmL"));
+    key("PUT", "/keys/imp" VER, "{\"hsm\":true,\"key\":{\"kty\":\"EC\"," JWK JWK_D "}}");
+    ck_code(400, "BadParameter");
+    ck_assert_str_eq(text("error.message"), "Hardware key operation not allowed on standard vault");
+    ck_status(
+        arm("PATCH", VAULT ARM_VER, "{\"properties\":{\"sku\":{\"family\":\"A\",\"name\":\"premium\"}}}"),
+        200);
     ck_status(key("PUT", "/keys/imp" VER,
                   "{\"hsm\":true,\"key\":{\"kty\":\"EC\",\"key_ops\":[\"sign\"]," JWK JWK_D "}}"),
               200);
@@ -579,6 +585,7 @@ START_TEST(test_vault_keys__lists_in_pages)
     ck_assert(json_is_null(json_get(answer, "nextLink")));
     ck_status(key("GET", "/keys/a/versions" VER "&maxresults=1", NULL), 200);
     ck_assert(text_starts(text("nextLink"), LOCAL "/keys/a/versions?api-version=7.4&$skiptoken="));
+    ck_status(key("GET", "/keys/a/versions" VER, NULL), 200);
     ck_assert_ptr_nonnull(strstr(body_text(), "\"tags\":{\"t\":\"x\"}"));
     static const char *const bad[] = {"maxresults=0",  "maxresults=26",   "maxresults=x",
                                       "$skiptoken=!!", "$skiptoken=AAAA", "$skiptoken="};

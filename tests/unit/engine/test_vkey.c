@@ -72,7 +72,7 @@ START_TEST(test_vkey__create_and_versions)
 {
     struct vkey k, *list = NULL;
     size_t n = 0;
-    bool more = true;
+    struct vault_page page = {.max = 25};
     struct vkey first = make_rsa("Key-1");
     ck_assert_str_eq(first.kty, "RSA");
     ck_assert_str_eq(first.key_ops, "encrypt,decrypt,sign,verify,wrapKey,unwrapKey");
@@ -92,12 +92,11 @@ START_TEST(test_vkey__create_and_versions)
     ck_ok(vkey_get(e, &who, "V-KEYS", "key-1", first.version, arena, &k, &err));
     ck_assert_str_eq(k.version, first.version);
     ck_assert_uint_eq(k.pub.n.n, 256);
-    ck_ok(vkey_versions(e, &who, KV, "key-1", 0, 25, arena, &list, &n, &more, &err));
+    ck_ok(vkey_versions(e, &who, KV, "key-1", &page, arena, &list, &n, &err));
     ck_assert_uint_eq(n, 2);
-    ck_assert(!more);
-    ck_assert_str_eq(list[0].version,
-                     first.version); /* in order of creation, though both within one second */
-    ck_ok(vkey_versions(e, &who, KV, "nothing", 0, 25, arena, &list, &n, &more, &err));
+    ck_assert_ptr_null(page.next);
+    ck_assert_str_lt(list[0].version, list[1].version); /* in the order of their names (recorded) */
+    ck_ok(vkey_versions(e, &who, KV, "nothing", &page, arena, &list, &n, &err));
     ck_assert_uint_eq(n, 0);
 }
 END_TEST
@@ -214,7 +213,7 @@ START_TEST(test_vkey__delete_recover_purge)
 {
     struct vkey k, d, *list = NULL;
     size_t n = 0;
-    bool more;
+    struct vault_page page = {.max = 25};
     struct vkey_spec s = key_spec("temp");
     struct vkey made = make_key("temp");
     ck_assert_int_eq(vkey_recover(e, &who, KV, "temp", arena, &k, &err), SB_EKEYLIVE);
@@ -232,11 +231,11 @@ START_TEST(test_vkey__delete_recover_purge)
         err.detail,
         "Key temp is currently in a deleted but recoverable state, and its name cannot be reused; in this "
         "state, the key can only be recovered or purged.");
-    ck_ok(vkey_list(e, &who, KV, false, 0, 25, arena, &list, &n, &more, &err));
+    ck_ok(vkey_list(e, &who, KV, false, &page, arena, &list, &n, &err));
     ck_assert_uint_eq(n, 0);
-    ck_ok(vkey_list(e, &who, KV, true, 0, 25, arena, &list, &n, &more, &err));
+    ck_ok(vkey_list(e, &who, KV, true, &page, arena, &list, &n, &err));
     ck_assert_uint_eq(n, 1);
-    ck_ok(vkey_versions(e, &who, KV, "temp", 0, 25, arena, &list, &n, &more, &err));
+    ck_ok(vkey_versions(e, &who, KV, "temp", &page, arena, &list, &n, &err));
     ck_assert_uint_eq(n, 0);
     ck_ok(vkey_deleted_get(e, &who, KV, "temp", arena, &k, &err));
     ck_ok(vkey_recover(e, &who, KV, "temp", arena, &k, &err));
@@ -324,24 +323,51 @@ START_TEST(test_vkey__paging)
 {
     struct vkey *list = NULL;
     size_t n = 0;
-    bool more = false;
-    const char *names[] = {"c", "a", "b"};
-    for (size_t i = 0; i < 3; i++)
+    struct vault_page page = {.max = 2};
+    const char *names[] = {"c", "A", "b", "e"};
+    for (size_t i = 0; i < SB_ARRAY_LEN(names); i++)
         make_key(names[i]);
     make_key("a");
-    ck_ok(vkey_list(e, &who, KV, false, 0, 2, arena, &list, &n, &more, &err));
+    ck_ok(vkey_list(e, &who, KV, false, &page, arena, &list, &n, &err));
     ck_assert_uint_eq(n, 2);
-    ck_assert(more);
-    ck_assert_str_eq(list[0].name, "a");
+    ck_assert_str_eq(page.next, "c");
+    ck_assert_str_eq(list[0].name, "A");
     ck_assert_str_eq(list[1].name, "b");
-    ck_ok(vkey_list(e, &who, KV, false, 2, 2, arena, &list, &n, &more, &err));
-    ck_assert_uint_eq(n, 1);
-    ck_assert(!more);
-    ck_assert_str_eq(list[0].name, "c");
-    ck_ok(vkey_list(e, &who, KV, false, 9, 2, arena, &list, &n, &more, &err));
+    /* The next page is right, whatever comes or goes meanwhile. */
+    struct vkey gone;
+    page.from = page.next;
+    ck_ok(vkey_delete(e, &who, KV, "a", arena, &gone, &err));
+    ck_ok(vkey_delete(e, &who, KV, "c", arena, &gone, &err));
+    make_key("aa");
+    make_key("d");
+    ck_ok(vkey_list(e, &who, KV, false, &page, arena, &list, &n, &err));
+    ck_assert_uint_eq(n, 2);
+    ck_assert_ptr_null(page.next);
+    ck_assert_str_eq(list[0].name, "d");
+    ck_assert_str_eq(list[1].name, "e");
+    page.from = "zz";
+    ck_ok(vkey_list(e, &who, KV, false, &page, arena, &list, &n, &err));
     ck_assert_uint_eq(n, 0);
-    ck_ok(vkey_versions(e, &who, KV, "a", 0, 1, arena, &list, &n, &more, &err));
-    ck_assert(n == 1 && more);
+}
+END_TEST
+
+START_TEST(test_vkey__paging_of_versions)
+{
+    struct vkey *list = NULL;
+    size_t n = 0, seen = 0;
+    struct vault_page page = {.max = 2};
+    const char *last = "";
+    for (int i = 0; i < 5; i++)
+        make_key("v");
+    do {
+        ck_ok(vkey_versions(e, &who, KV, "V", &page, arena, &list, &n, &err));
+        for (size_t i = 0; i < n; i++, seen++) {
+            ck_assert_str_gt(list[i].version, last);
+            last = list[i].version;
+        }
+        page.from = page.next;
+    } while (page.next != NULL);
+    ck_assert_uint_eq(seen, 5);
 }
 END_TEST
 
@@ -439,9 +465,12 @@ static enum sb_err do_op(enum vault_op_id op)
 {
     struct vkey k, *list;
     size_t n;
-    bool more;
+    bool good;
     struct sb_blob out;
     const char *used;
+    struct vault_page page = {.max = 25};
+    struct vkey_policy policy_read;
+    const struct vkey_policy policy_sent = {.rotate_after = "P30D"};
     struct vkey_spec s = key_spec("p");
     switch (op) {
     case VOP_CREATE: return vkey_create(e, &who, &s, arena, &k, &err);
@@ -454,12 +483,12 @@ static enum sb_err do_op(enum vault_op_id op)
         return rc;
     }
     case VOP_GET: return vkey_get(e, &who, KV, "p", NULL, arena, &k, &err);
-    case VOP_LIST: return vkey_list(e, &who, KV, false, 0, 25, arena, &list, &n, &more, &err);
-    case VOP_VERSIONS: return vkey_versions(e, &who, KV, "p", 0, 25, arena, &list, &n, &more, &err);
+    case VOP_LIST: return vkey_list(e, &who, KV, false, &page, arena, &list, &n, &err);
+    case VOP_VERSIONS: return vkey_versions(e, &who, KV, "p", &page, arena, &list, &n, &err);
     case VOP_UPDATE: return vkey_update(e, &who, &s, NULL, arena, &k, &err);
     case VOP_DELETE: return vkey_delete(e, &who, KV, "p", arena, &k, &err);
     case VOP_DELETED_GET: return vkey_deleted_get(e, &who, KV, "p", arena, &k, &err);
-    case VOP_DELETED_LIST: return vkey_list(e, &who, KV, true, 0, 25, arena, &list, &n, &more, &err);
+    case VOP_DELETED_LIST: return vkey_list(e, &who, KV, true, &page, arena, &list, &n, &err);
     case VOP_RECOVER: return vkey_recover(e, &who, KV, "p", arena, &k, &err);
     case VOP_PURGE: return vkey_purge(e, &who, KV, "p", &err);
     case VOP_ROTATE: return vkey_rotate(e, &who, KV, "p", arena, &k, &err);
@@ -470,20 +499,44 @@ static enum sb_err do_op(enum vault_op_id op)
         return vkey_crypt(e, &who, KV, "p", NULL, vault_op(op)->perm, PKEY_RSA_OAEP, secret, arena, &out,
                           &used, &err);
     case VOP_SIGN: return vkey_sign(e, &who, KV, "p", NULL, PKEY_ES256, secret, arena, &out, &used, &err);
-    case VOP_VERIFY: return vkey_verify(e, &who, KV, "p", NULL, PKEY_ES256, secret, secret, &more, &err);
-    case VOP_MAX: break;
+    case VOP_VERIFY: return vkey_verify(e, &who, KV, "p", NULL, PKEY_ES256, secret, secret, &good, &err);
+    case VOP_RELEASE: return vkey_release(e, &who, KV, "p", NULL, &err);
+    case VOP_BACKUP: return vkey_backup(e, &who, KV, "p", arena, &used, &err);
+    case VOP_RESTORE: return vkey_restore(e, &who, KV, secret, arena, &k, &err);
+    case VOP_GET_POLICY: return vkey_policy_get(e, &who, KV, "p", arena, &policy_read, &err);
+    case VOP_SET_POLICY: return vkey_policy_put(e, &who, KV, "p", &policy_sent, arena, &policy_read, &err);
+    case VOP_RANDOM: return vkey_random(e, &who, KV, 4, arena, &out, &err);
+    default: break; /* secrets: test_vsecret.c */
     }
     return SB_EINTERNAL;
 }
 
 /* Names of a policy's permissions, by operation. */
-static const char *const permission_of[VOP_MAX] = {
-    [VOP_CREATE] = "create",    [VOP_IMPORT] = "import",   [VOP_GET] = "get",
-    [VOP_LIST] = "list",        [VOP_VERSIONS] = "list",   [VOP_UPDATE] = "update",
-    [VOP_DELETE] = "delete",    [VOP_DELETED_GET] = "get", [VOP_DELETED_LIST] = "list",
-    [VOP_RECOVER] = "recover",  [VOP_PURGE] = "purge",     [VOP_ROTATE] = "rotate",
-    [VOP_ENCRYPT] = "encrypt",  [VOP_DECRYPT] = "decrypt", [VOP_WRAP] = "wrapKey",
-    [VOP_UNWRAP] = "unwrapKey", [VOP_SIGN] = "sign",       [VOP_VERIFY] = "verify",
+static const char *const permission_of[] = {
+    [VOP_CREATE] = "create",
+    [VOP_IMPORT] = "import",
+    [VOP_GET] = "get",
+    [VOP_LIST] = "list",
+    [VOP_VERSIONS] = "list",
+    [VOP_UPDATE] = "update",
+    [VOP_DELETE] = "delete",
+    [VOP_DELETED_GET] = "get",
+    [VOP_DELETED_LIST] = "list",
+    [VOP_RECOVER] = "recover",
+    [VOP_PURGE] = "purge",
+    [VOP_ROTATE] = "rotate",
+    [VOP_ENCRYPT] = "encrypt",
+    [VOP_DECRYPT] = "decrypt",
+    [VOP_WRAP] = "wrapKey",
+    [VOP_UNWRAP] = "unwrapKey",
+    [VOP_SIGN] = "sign",
+    [VOP_VERIFY] = "verify",
+    [VOP_RELEASE] = "release",
+    [VOP_BACKUP] = "backup",
+    [VOP_RESTORE] = "restore",
+    [VOP_GET_POLICY] = "getrotationpolicy",
+    [VOP_SET_POLICY] = "setrotationpolicy",
+    [VOP_RANDOM] = "get",
 };
 
 START_TEST(test_vkey__each_operation_needs_its_own_permission)
@@ -527,9 +580,10 @@ START_TEST(test_vkey__each_operation_needs_its_own_role)
     /* Owner of the subscription: no data action; its access policy does not count any more. */
     ck_assert_int_eq(do_op(op), SB_ERBAC);
     ck_detail("Caller is not authorized to perform action on resource.\r\nIf role assignments");
-    ck_detail(arena_printf(arena, "Action: '%s'\r\nResource: '%s%s'\r\nAssignment: (not found)",
-                           vault_op(op)->action, text_tolower(arena_strdup(arena, scope)),
-                           op == VOP_LIST || op == VOP_DELETED_LIST ? "" : "/keys/p"));
+    ck_detail(arena_printf(
+        arena, "Action: '%s'\r\nResource: '%s%s'\r\nAssignment: (not found)", vault_op(op)->action,
+        text_tolower(arena_strdup(arena, scope)),
+        op == VOP_LIST || op == VOP_DELETED_LIST || op == VOP_RESTORE || op == VOP_RANDOM ? "" : "/keys/p"));
     ck_detail("\r\nVault: v-keys;location=westus\r\n");
     assign_role(7, "Key Vault Administrator", scope, client.oid);
     ck_assert_int_ne(do_op(op), SB_ERBAC);
@@ -993,11 +1047,12 @@ Suite *unit_suite(void)
     tcase_add_test(t, test_vkey__update);
     tcase_add_test(t, test_vkey__rotate);
     tcase_add_test(t, test_vkey__paging);
+    tcase_add_test(t, test_vkey__paging_of_versions);
     tcase_add_test(t, test_vkey__wrap_and_unwrap);
     tcase_add_test(t, test_vkey__sign_and_verify);
     tcase_add_test(t, test_vkey__states);
-    tcase_add_loop_test(t, test_vkey__each_operation_needs_its_own_permission, 0, VOP_MAX);
-    tcase_add_loop_test(t, test_vkey__each_operation_needs_its_own_role, 0, VOP_MAX);
+    tcase_add_loop_test(t, test_vkey__each_operation_needs_its_own_permission, 0, VOP_RANDOM + 1);
+    tcase_add_loop_test(t, test_vkey__each_operation_needs_its_own_role, 0, VOP_RANDOM + 1);
     tcase_add_test(t, test_vkey__a_role_on_one_key_is_for_that_key);
     tcase_add_test(t, test_vkey__what_is_taken_away_is_gone_at_once);
     tcase_add_test(t, test_vkey__an_application_entry_needs_that_application);

@@ -18,7 +18,7 @@
 #define DAY   (INT64_C(24) * 3600 * 1000)
 #define OID_A "aaaaaaaa-0000-0000-0000-000000000001"
 #define OID_B "bbbbbbbb-0000-0000-0000-000000000002"
-#define ALL   "{\"keys\":[\"all\",\"purge\",\"rotate\"]}"
+#define ALL   "{\"keys\":[\"all\",\"purge\",\"rotate\"],\"secrets\":[\"all\",\"purge\"]}"
 
 static const struct engine_client fixture_clients[] = {
     {ENGINE_CLIENT_ID, ENGINE_CLIENT_SECRET, ENGINE_CLIENT_OID}};
@@ -91,10 +91,11 @@ static inline struct vault_policy policy(const char *oid, const char *permission
     return (struct vault_policy){.tenant = ENGINE_TENANT, .oid = oid, .permissions = permissions};
 }
 
-/* A vault where the well-known client may do everything. */
+/* A vault where the well-known client may do everything, with HSM keys and secrets too. */
 static inline void make_vault(const char *name)
 {
     struct vault_spec s = spec(name);
+    s.sku = "premium";
     struct vault_policy p = policy(ENGINE_CLIENT_OID, ALL);
     s.policies = &p;
     s.policies_n = 1;
