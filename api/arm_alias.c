@@ -11,25 +11,14 @@
 
 #define BODY_MAX 65536u
 
-/* The namespace of the path, for a caller who may do action with its aliases. */
-static enum sb_err require(struct request *r, const char *action, const char *verb, struct ns_view *ret,
-                           struct sb_error *err)
+/* The namespace of the path, for a caller who may do action with its aliases. A secondary has them, too, so
+ * whether the namespace may change is the engine's to say. */
+static enum sb_err require(struct request *r, const char *action, struct ns_view *ret, struct sb_error *err)
 {
-    enum sb_err rc;
-    const char *sub = request_param(r, "sub"), *group = request_param(r, "group"),
-               *ns = request_param(r, "ns");
     const char *whole = arena_printf(r->arena, "disasterRecoveryConfigs/%s", action);
     if (whole == NULL)
         return sb_fail(err, SB_ENOMEM, "out of memory");
-    SB_TRY(arm_ns_require(r, whole, err));
-    rc = ns_get(r->e, sub, group, ns, r->arena, ret, err);
-    if (rc == SB_ENOTFOUND)
-        return sb_fail(err, SB_ENOPARENT,
-                       "Failed to perform '%s' on resource(s) of type 'namespaces/disasterrecoveryconfigs', "
-                       "because the parent resource '%.800s' could not be found.",
-                       verb, arm_id(r, sub, group, "Microsoft.ServiceBus/namespaces/%s", ns));
-out:
-    return rc;
+    return arm_ns_child(r, "disasterRecoveryConfigs", whole, "read", ret, err);
 }
 
 static const char *alias_id(struct request *r, const struct ns_view *ns, const char *alias)
@@ -66,7 +55,7 @@ static enum sb_err alias_put(struct request *r, struct sb_error *err)
     struct pair_view p;
     const struct json *properties = NULL;
     const char *partner = NULL;
-    SB_TRY(require(r, "write", "write", &ns, err));
+    SB_TRY(require(r, "write", &ns, err));
     SB_TRY(json_opt_obj(r->json, "the body", "properties", &properties, err));
     SB_TRY(json_opt_str(properties, "properties", "partnerNamespace", &partner, err));
     SB_TRY(
@@ -82,7 +71,7 @@ static enum sb_err alias_get(struct request *r, struct sb_error *err)
     enum sb_err rc;
     struct ns_view ns;
     struct pair_view p;
-    SB_TRY(require(r, "read", "read", &ns, err));
+    SB_TRY(require(r, "read", &ns, err));
     SB_TRY(ns_pair_get(r->e, &ns, request_param(r, "alias"), r->arena, &p, err));
     struct jw w = reply_json(r, 200);
     write_alias(r, &w, &ns, &p);
@@ -95,7 +84,7 @@ static enum sb_err alias_list(struct request *r, struct sb_error *err)
     enum sb_err rc;
     struct ns_view ns;
     struct pair_view p;
-    SB_TRY(require(r, "read", "read", &ns, err));
+    SB_TRY(require(r, "read", &ns, err));
     bool has = ns.role != PAIR_NONE;
     if (has)
         SB_TRY(ns_pair_get(r->e, &ns, ns.alias, r->arena, &p, err));
@@ -115,7 +104,7 @@ static enum sb_err alias_delete(struct request *r, struct sb_error *err)
     enum sb_err rc;
     struct ns_view ns;
     bool existed = false;
-    SB_TRY(require(r, "delete", "delete", &ns, err));
+    SB_TRY(require(r, "delete", &ns, err));
     SB_TRY(arm_ns_error(r, ns_pair_delete(r->e, &ns, request_param(r, "alias"), &existed, err), err));
     reply_empty(r, existed ? 200 : 204);
 out:
@@ -126,7 +115,7 @@ static enum sb_err alias_break(struct request *r, struct sb_error *err)
 {
     enum sb_err rc;
     struct ns_view ns;
-    SB_TRY(require(r, "breakPairing/action", "write", &ns, err));
+    SB_TRY(require(r, "breakPairing/action", &ns, err));
     SB_TRY(arm_ns_error(r, ns_pair_break(r->e, &ns, request_param(r, "alias"), err), err));
     reply_empty(r, 200);
 out:
@@ -140,7 +129,7 @@ static enum sb_err alias_failover(struct request *r, struct sb_error *err)
     struct ns_view ns;
     const struct json *properties = NULL;
     int safe = -1;
-    SB_TRY(require(r, "failover/action", "write", &ns, err));
+    SB_TRY(require(r, "failover/action", &ns, err));
     SB_TRY(json_opt_obj(r->json, "the body", "properties", &properties, err));
     SB_TRY(json_opt_bool(properties, "properties", "IsSafeFailover", &safe, err));
     SB_TRY(arm_ns_error(r, ns_pair_failover(r->e, &ns, request_param(r, "alias"), err), err));
@@ -155,7 +144,7 @@ static enum sb_err alias_name(struct request *r, struct sb_error *err)
     struct ns_view ns;
     const char *name = NULL;
     struct sb_error why = {.code = SB_OK};
-    SB_TRY(require(r, "checkNameAvailability/action", "read", &ns, err));
+    SB_TRY(require(r, "checkNameAvailability/action", &ns, err));
     SB_TRY(json_opt_str(r->json, "the body", "name", &name, err));
     if (name == NULL)
         return sb_fail(err, SB_EBADREQUEST, "The name that is to be checked is missing.");
@@ -177,7 +166,7 @@ static enum sb_err require_alias(struct request *r, const char *action, struct n
                                  struct pair_view *p, struct sb_error *err)
 {
     enum sb_err rc;
-    SB_TRY(require(r, action, "read", ns, err));
+    SB_TRY(require(r, action, ns, err));
     SB_TRY(ns_pair_get(r->e, ns, request_param(r, "alias"), r->arena, p, err));
 out:
     return rc;

@@ -18,25 +18,10 @@
 static enum sb_err require(struct request *r, const char *type, const char *verb, struct ns_view *ret,
                            struct sb_error *err)
 {
-    enum sb_err rc;
-    const char *sub = request_param(r, "sub"), *group = request_param(r, "group"),
-               *ns = request_param(r, "ns");
     const char *action = arena_printf(r->arena, "%s/%s", type, verb);
-    char *lower = arena_strdup(r->arena, type);
-    if (action == NULL || lower == NULL)
+    if (action == NULL)
         return sb_fail(err, SB_ENOMEM, "out of memory");
-    SB_TRY(arm_ns_require(r, action, err));
-    rc = ns_get(r->e, sub, group, ns, r->arena, ret, err);
-    if (rc == SB_ENOTFOUND)
-        return sb_fail(
-            err, SB_ENOPARENT,
-            "Failed to perform '%s' on resource(s) of type 'namespaces/%s', because the parent resource "
-            "'%.800s' could not be found.",
-            verb, text_tolower(lower), arm_id(r, sub, group, "Microsoft.ServiceBus/namespaces/%s", ns));
-    if (rc == SB_OK && strcmp(verb, "read") != 0)
-        rc = arm_ns_error(r, ns_require_writable(r->e, sub, group, ns, err), err);
-out:
-    return rc;
+    return arm_ns_child(r, type, action, verb, ret, err);
 }
 
 static void begin(struct request *r, struct jw *w, const struct ns_view *v, const char *segment,

@@ -42,11 +42,15 @@ enum entity_kind arm_entity_kind(const struct request *r)
 struct arm_entity arm_entity_of(struct request *r, enum entity_kind kind)
 {
     const char *name = request_param(r, kinds[kind].param);
-    struct arm_entity x = {.kind = kind, .type = kinds[kind].type};
+    struct arm_entity x = {.kind = kind,
+                           .type = kinds[kind].type,
+                           .parent = arm_id(r, request_param(r, "sub"), request_param(r, "group"),
+                                            "Microsoft.ServiceBus/namespaces/%s", request_param(r, "ns"))};
     if (kind == ENTITY_SUBSCRIPTION) {
         x.topic = swap(r, request_param(r, "topic"), '~', '/');
         if (name)
             x.name = arena_printf(r->arena, "%s" SUBSCRIPTION_INFIX "%s", x.topic, name);
+        x.parent = arm_entity_id(r, ENTITY_TOPIC, x.topic);
     } else if (name) {
         x.name = swap(r, name, '~', '/');
     }
@@ -67,48 +71,38 @@ const char *arm_entity_id(struct request *r, enum entity_kind kind, const char *
 
 /* ---- checks ---- */
 
-static enum sb_err no_parent(const char *type, const char *parent, const char *verb, struct sb_error *err)
+/* Recorded: the gateway names what the resource stands right below, whatever of that is missing. */
+static enum sb_err no_parent(const struct arm_entity *x, const char *verb, struct sb_error *err)
 {
     return sb_fail(err, SB_ENOPARENT,
                    "Failed to perform '%s' on resource(s) of type '%s', because the "
                    "parent resource '%.800s' could not be "
                    "found.",
-                   verb, type, parent);
-}
-
-static enum sb_err require_topic(struct request *r, const struct arm_entity *x, const char *verb,
-                                 struct sb_error *err)
-{
-    struct entity_view topic;
-    enum sb_err rc =
-        broker_entity_get(r->e, request_param(r, "ns"), ENTITY_TOPIC, x->topic, r->arena, &topic, err);
-    if (rc == SB_EGONE)
-        return no_parent(x->type, arm_entity_id(r, ENTITY_TOPIC, x->topic), verb, err);
-    return rc;
+                   verb, x->type, x->parent);
 }
 
 enum sb_err arm_entity_require(struct request *r, const struct arm_entity *x, const char *action,
                                const char *verb, struct ns_view *ret, struct sb_error *err)
 {
     enum sb_err rc;
+    struct entity_view topic;
     const char *sub = request_param(r, "sub"), *group = request_param(r, "group"),
                *ns = request_param(r, "ns");
-    const char *parent = arm_id(r, sub, group, "Microsoft.ServiceBus/namespaces/%s", ns);
     const char *whole = arena_printf(r->arena, "Microsoft.ServiceBus/namespaces/%s", action);
     if (whole == NULL)
         return sb_fail(err, SB_ENOMEM, "out of memory");
-    const char *scope = x->name    ? arm_entity_id(r, x->kind, x->name)
-                        : x->topic ? arm_entity_id(r, ENTITY_TOPIC, x->topic)
-                                   : parent;
-    SB_TRY(arm_require(r, whole, scope, err));
-    SB_TRY(arm_require_group(r, NULL, err));
+    SB_TRY(arm_require(r, whole, x->name ? arm_entity_id(r, x->kind, x->name) : x->parent, err));
+    /* Recorded: a delete in a group that is gone misses the parent; other calls miss the group. */
+    SB_TRY(strcmp(verb, "delete") == 0 ? arm_require_sub(r, err) : arm_require_group(r, NULL, err));
     rc = ns_get(r->e, sub, group, ns, r->arena, ret, err);
     if (rc == SB_ENOTFOUND || rc == SB_ENONAMESPACE)
-        return no_parent(x->type, parent, verb, err);
+        return no_parent(x, verb, err);
     if (rc == SB_OK && strcmp(verb, "read") != 0)
         rc = ns_require_writable(r->e, sub, group, ns, err);
     if (rc == SB_OK && x->topic)
-        rc = require_topic(r, x, verb, err);
+        rc = broker_entity_get(r->e, ns, ENTITY_TOPIC, x->topic, r->arena, &topic, err);
+    if (rc == SB_EGONE)
+        return no_parent(x, verb, err);
 out:
     return rc;
 }

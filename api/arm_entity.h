@@ -12,9 +12,10 @@ enum arm_answer { ARM_READ, ARM_CREATED, ARM_CHANGED };
 /* What the path names: "~" stands for "/" in names of queues and topics. */
 struct arm_entity {
     enum entity_kind kind;
-    const char *name;  /* as the broker has it; NULL: the path names a list */
-    const char *topic; /* of subscriptions, else NULL */
-    const char *type;  /* "namespaces/topics/subscriptions" */
+    const char *name;   /* as the broker has it; NULL: the path names a list */
+    const char *topic;  /* of subscriptions, else NULL */
+    const char *type;   /* "namespaces/topics/subscriptions" */
+    const char *parent; /* ARM id of what it stands below */
 };
 struct arm_entity arm_entity_of(struct request *r, enum entity_kind kind);
 /* The kind by the parameters of the route: a subscription, a topic or a queue. */

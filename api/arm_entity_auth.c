@@ -10,6 +10,9 @@ static enum sb_err require_entity(struct request *r, const char *action, const c
 {
     enum sb_err rc;
     struct arm_entity x = arm_entity_of(r, arm_entity_kind(r));
+    x.type = x.kind == ENTITY_QUEUE ? "namespaces/queues/authorizationrules"
+                                    : "namespaces/topics/authorizationrules";
+    x.parent = arm_entity_id(r, x.kind, x.name);
     const char *whole = arena_printf(r->arena, "%s/authorizationRules/%s",
                                      x.kind == ENTITY_QUEUE ? "queues" : "topics", action);
     if (whole == NULL)

@@ -27,6 +27,33 @@ out:
     return rc;
 }
 
+enum sb_err arm_ns_child(struct request *r, const char *type, const char *action, const char *verb,
+                         struct ns_view *ret, struct sb_error *err)
+{
+    enum sb_err rc;
+    const char *sub = request_param(r, "sub"), *group = request_param(r, "group"),
+               *ns = request_param(r, "ns");
+    const char *parent = arm_id(r, sub, group, "Microsoft.ServiceBus/namespaces/%s", ns);
+    const char *whole = arena_printf(r->arena, "Microsoft.ServiceBus/namespaces/%s", action);
+    char *lower = arena_strdup(r->arena, type);
+    if (whole == NULL || lower == NULL)
+        return sb_fail(err, SB_ENOMEM, "out of memory");
+    SB_TRY(arm_require(r, whole, parent, err));
+    /* Recorded: a delete in a group that is gone misses the parent; other calls miss the group. */
+    SB_TRY(strcmp(verb, "delete") == 0 ? arm_require_sub(r, err) : arm_require_group(r, NULL, err));
+    rc = ns_get(r->e, sub, group, ns, r->arena, ret, err);
+    if (rc == SB_ENOTFOUND)
+        return sb_fail(
+            err, SB_ENOPARENT,
+            "Failed to perform '%s' on resource(s) of type 'namespaces/%s', because the parent resource "
+            "'%.800s' could not be found.",
+            verb, text_tolower(lower), parent);
+    if (rc == SB_OK && strcmp(verb, "read") != 0)
+        rc = arm_ns_error(r, ns_require_writable(r->e, sub, group, ns, err), err);
+out:
+    return rc;
+}
+
 enum sb_err arm_ns_error(struct request *r, enum sb_err rc, struct sb_error *err)
 {
     static const enum sb_err own[] = {SB_EBADREQUEST, SB_EINVAL,  SB_EREVOKED, SB_EUNREACHABLE,

@@ -8,6 +8,12 @@
 /* The caller may do action (behind "Microsoft.ServiceBus/namespaces/") with the namespace of the path, and
  * its group is there. */
 SB_MUST enum sb_err arm_ns_require(struct request *r, const char *action, struct sb_error *err);
+/* For a child of the namespace of the path, of type "authorizationRules", "disasterRecoveryConfigs" …: the
+ * caller may do action (behind "Microsoft.ServiceBus/namespaces/"), the namespace is there, and for verbs
+ * other than "read" it is not Revoked. SB_ENOPARENT in the gateway's recorded words, also when the whole
+ * group is gone. */
+SB_MUST enum sb_err arm_ns_child(struct request *r, const char *type, const char *action, const char *verb,
+                                 struct ns_view *ret, struct sb_error *err);
 /* The resource provider's own errors end in " CorrelationId: <guid>" (recorded); returns rc. */
 enum sb_err arm_ns_error(struct request *r, enum sb_err rc, struct sb_error *err);
 

@@ -5,25 +5,10 @@
 #include <string.h>
 #include "server/base/text.h"
 
-/* The namespace has to be there, and for a write not Revoked. */
 static enum sb_err require(struct request *r, const char *action, const char *verb, struct ns_view *ret,
                            struct sb_error *err)
 {
-    enum sb_err rc;
-    const char *sub = request_param(r, "sub"), *group = request_param(r, "group"),
-               *ns = request_param(r, "ns");
-    SB_TRY(arm_ns_require(r, action, err));
-    rc = ns_get(r->e, sub, group, ns, r->arena, ret, err);
-    if (rc == SB_ENOTFOUND) /* recorded, of the gateway */
-        return sb_fail(err, SB_ENOPARENT,
-                       "Failed to perform '%s' on resource(s) of type 'namespaces/authorizationrules', "
-                       "because the parent resource '%.800s' "
-                       "could not be found.",
-                       verb, arm_id(r, sub, group, "Microsoft.ServiceBus/namespaces/%s", ns));
-    if (rc == SB_OK && strcmp(verb, "read") != 0)
-        rc = arm_ns_error(r, ns_require_writable(r->e, sub, group, ns, err), err);
-out:
-    return rc;
+    return arm_ns_child(r, "authorizationRules", action, verb, ret, err);
 }
 
 /* segment: "AuthorizationRules" in the answer to a PUT, "authorizationrules" elsewhere (recorded). */

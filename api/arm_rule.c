@@ -193,6 +193,8 @@ static enum sb_err require(struct request *r, const char *action, const char *ve
                            struct ns_view *ns, struct sb_error *err)
 {
     *x = arm_entity_of(r, ENTITY_SUBSCRIPTION);
+    x->type = "namespaces/topics/subscriptions/rules";
+    x->parent = arm_entity_id(r, ENTITY_SUBSCRIPTION, x->name);
     return arm_entity_require(r, x, action, verb, ns, err);
 }
 

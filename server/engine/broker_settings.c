@@ -169,7 +169,8 @@ enum sb_err broker_settings_apply(const struct entity_spec *s, struct st_entity 
     row->ttl_ms = chosen(s->ttl_ms, row->ttl_ms);
     row->dup_window_ms = chosen(s->dup_window_ms, row->dup_window_ms);
     row->idle_ms = chosen(s->idle_ms, row->idle_ms);
-    row->max_mb = chosen(s->max_mb, row->max_mb);
+    /* 0 is what Terraform sends for "no size", and the service takes it as that. */
+    row->max_mb = chosen(s->max_mb > 0 ? s->max_mb : -1, row->max_mb);
     row->max_message_kb = chosen(s->max_message_kb, row->max_message_kb);
     row->max_delivery = (int)chosen(s->max_delivery, row->max_delivery);
     set_flag(&row->flags, ST_ENTITY_DUP, s->dup);

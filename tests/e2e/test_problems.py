@@ -1,5 +1,5 @@
 """Problems that people really had with customer-managed keys, each as a test. The numbers are those of our list of public
-reports; those that concern deployments and geo-disaster recovery stand elsewhere."""
+reports; those that concern deployments stand elsewhere."""
 
 import json
 
@@ -270,6 +270,23 @@ def test_p19_the_vaults_firewall_and_trusted_services(case):
     s.patch_vault(networkAcls=deny)
     s.e.advance("PT5M")
     assert s.drain() == [(1, b"first")]
+
+
+def test_p20_geo_disaster_recovery_needs_rights_for_the_secondary_too(case):
+    """The secondary gets the primary's keys, and its own identity must be allowed to use them before the two are paired."""
+    s = plain(case, keys=1)
+    s.encrypt()
+    other = harness.Story(s.e, namespace="secondary-ns")
+    other.make_namespace()
+    path = f"{s.namespace_path}/disasterRecoveryConfigs/both-of-them"
+    body = {"properties": {"partnerNamespace": other.namespace_path}}
+    refused(s.e.arm("PUT", path, body), 400, "Set up the access policy for the managed identity of the secondary namespace 'secondary-ns'",
+            "lacks the permission 'get' for key 'key1' of vault 'storyvault'")
+    assert "encryption" not in other.get_namespace()["properties"]
+    s.e.arm("GET", path).expect(404)
+    s.allow(other.principal)
+    assert s.e.arm("PUT", path, body).expect(200).json()["properties"]["role"] == "Primary"
+    assert other.listed_keys() == s.listed_keys() == ["key1"]
 
 
 def test_p21_infrastructure_encryption_cannot_be_toggled(case):

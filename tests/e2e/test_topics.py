@@ -102,7 +102,11 @@ def test_missing_things_are_told_as_recorded(case):
     assert error["code"] == "ParentResourceNotFound", error
     assert error["message"] == ("Failed to perform 'write' on resource(s) of type 'namespaces/topics/subscriptions', because the parent "
                                 f"resource '{s.namespace_path}/topics/none' could not be found."), error
-    put(s, "topics/t").expect(200)
+    error = s.e.arm("DELETE", f"{s.namespace_path}x/topics/t/subscriptions/s/rules/r", api=API).expect(404).json()["error"]
+    assert error["message"] == ("Failed to perform 'delete' on resource(s) of type 'namespaces/topics/subscriptions/rules', because the parent "
+                                f"resource '{s.namespace_path}x/topics/t/subscriptions/s' could not be found."), error
+    put(s, "topics/t", maxSizeInMegabytes=0).expect(200)
+    assert get(s, "topics/t").json()["properties"]["maxSizeInMegabytes"] == 1024
     assert get(s, "topics/t/subscriptions/s").expect(404).json() == {
         "error": {"code": "SubscriptionNotFound", "message": "Subscription does not exist"}}
     put(s, "topics/t/subscriptions/s").expect(200)
