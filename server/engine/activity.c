@@ -4,7 +4,6 @@
 #include "server/base/log.h"
 
 #define ROW_BYTES_MAX ((size_t)16 << 10)
-#define TRIM_EVERY    64
 
 struct writing {
     struct store_op op;
@@ -17,8 +16,7 @@ static enum sb_err write_run(struct tx *tx, struct store_op *op, struct sb_error
     enum sb_err rc;
     struct writing *w = (struct writing *)(void *)op;
     SB_TRY(st_activity_add(tx, &w->row, err));
-    if (w->row.time_ms % TRIM_EVERY == 0) /* now and then: the log may be a little longer */
-        rc = st_activity_trim(tx, ACTIVITY_KEEP, err);
+    rc = st_activity_trim(tx, ACTIVITY_KEEP, err);
 out:
     return rc;
 }
