@@ -81,11 +81,23 @@ static enum sb_err answer(struct request *r, int status, const struct role_def *
 
 /* ---- get and list ---- */
 
+/* Of the tenant as a whole there are the built-in ones alone, which are no secret. */
+static enum sb_err require_read(struct request *r, struct sb_error *err)
+{
+    enum sb_err rc = SB_OK;
+    const char *scope = arm_scope(r);
+    if (strcmp(scope, "/") != 0)
+        SB_TRY(arm_require(r, DEFINITIONS "/read", scope, err));
+    SB_TRY(arm_scope_require(r, scope, err));
+out:
+    return rc;
+}
+
 static enum sb_err definition_get(struct request *r, struct sb_error *err)
 {
     enum sb_err rc;
     struct role_def d;
-    SB_TRY(arm_scope_require(r, arm_scope(r), err));
+    SB_TRY(require_read(r, err));
     SB_TRY(rbac_role_get(r->e, request_param(r, "name"), r->arena, &d, err));
     rc = answer(r, 200, &d);
 out:
@@ -139,7 +151,7 @@ static enum sb_err definition_list(struct request *r, struct sb_error *err)
     size_t n = 0, custom_n = 0;
     struct definition_filter f = {0};
     struct role_def *custom = NULL;
-    SB_TRY(arm_scope_require(r, arm_scope(r), err));
+    SB_TRY(require_read(r, err));
     SB_TRY(read_filter(r, &f, err));
     SB_TRY(rbac_role_list(r->e, arm_scope(r), f.below, r->arena, &custom, &custom_n, err));
     const struct role_def *built_in = rbac_roles(&n);

@@ -1,8 +1,9 @@
 /*
  * rbac_roles.c: the built-in roles that matter to a vault, a namespace and their identities: one table.
  *
- * Ids, descriptions, actions and dates are as the service lists them (recorded); for the two roles without
- * dates they are as documented. A role is added by a row.
+ * Ids, descriptions, actions and dates are as the service lists them (recorded). Of the two roles without
+ * dates the id and what they are for are documented; their lists are what that takes (choice). A role is
+ * added by a row.
  */
 #include "server/base/text.h"
 #include "server/engine/rbac.h"

@@ -1,6 +1,7 @@
 """Who may do what: role definitions, role assignments with inheritance, access policies, and grants that take their time."""
 
 import json
+import re
 import urllib.parse
 
 import harness
@@ -123,6 +124,28 @@ def test_arm_is_denied_by_default_and_granted_by_role(case):
     who.arm("GET", s.group_path + AUTH + "/roleAssignments", api=API).expect(200)
     who.arm("PATCH", s.vault_path, {"tags": {}}).expect(403)
     assert who.vault("GET", "/keys").expect(403).json()["error"]["innererror"]["code"] == "ForbiddenByRbac"  # no data actions
+
+
+def test_every_operation_on_vaults_and_roles_asks_for_rights(case):
+    """Whoever has been given nothing is refused by ARM, whatever he asks for; the lists of what every tenant has aside."""
+    s = rbac_vault(case)
+    s.make_namespace()
+    who = Identity(s)
+    values = {"sub": harness.SUB, "group": s.vault_path.split("/")[4], "name": s.vault, "location": "northeurope", "mode": "add", "scope*": s.vault_path[1:]}
+    open_ones = {"ArmRoleDefinitionListTenant": 200, "ArmRoleDefinitionGetTenant": 404}
+    asked = 0
+    for o in s.e.control("GET", "/_emulator/capabilities").json()["routes"]:
+        if o["plane"] != "arm" or not o["operation"].startswith(("ArmVault", "ArmDeletedVault", "ArmRole", "ArmDiagnostic", "ArmHsm", "ArmElevate")):
+            continue
+        path = o["path"]
+        for name in re.findall(r"{([^}]+)}", path):
+            path = path.replace("{" + name + "}", values.get(name, guid(1)))
+        reply = who.arm(o["method"], path, {} if o["method"] in ("PUT", "PATCH", "POST") else None)
+        expected = open_ones.get(o["operation"], 403)
+        assert reply.status == expected, (o, reply)
+        assert expected != 403 or reply.json()["error"]["code"] == "AuthorizationFailed", (o, reply)
+        asked += 1
+    assert asked >= 40, asked
 
 
 # ---- assignments ----
