@@ -3,6 +3,7 @@
 #include "api/arm.h"
 #include "api/arm_core.h"
 #include "server/base/text.h"
+#include "server/engine/document.h"
 #include "server/engine/ns.h"
 #include "server/engine/rbac.h"
 #include "server/engine/vault.h"
@@ -119,6 +120,31 @@ out:
     return rc;
 }
 
+/* Resources of other providers, which templates made. */
+static enum sb_err show_documents(struct request *r, const char *sub, const char *group, struct listing *l,
+                                  struct sb_error *err)
+{
+    enum sb_err rc;
+    struct st_document *d = NULL;
+    size_t n = 0;
+    SB_TRY(document_list(r->e, DOCUMENT_RESOURCE, arm_id(r, sub, group, NULL), true, r->arena, &d, &n, err));
+    for (size_t i = 0; i < n; i++) {
+        struct json *body = NULL;
+        SB_TRY(json_parse(d[i].body, strlen(d[i].body), &body, err));
+        const struct json *tags = json_get(body, "tags");
+        show(r, l,
+             &(struct item){.id = d[i].id,
+                            .name = d[i].name,
+                            .type = d[i].type,
+                            .location = d[i].location,
+                            .tags = json_is_object(tags) ? json_print(tags, r->arena) : NULL,
+                            .group = group});
+        json_free(body);
+    }
+out:
+    return rc;
+}
+
 static enum sb_err read_filter(struct request *r, struct listing *l, struct sb_error *err)
 {
     enum sb_err rc;
@@ -159,6 +185,7 @@ enum sb_err arm_resource_list(struct request *r, struct sb_error *err)
     SB_TRY(show_vaults(r, sub, group, &l, err));
     SB_TRY(show_namespaces(r, sub, group, &l, err));
     SB_TRY(show_identities(r, sub, group, &l, err));
+    SB_TRY(show_documents(r, sub, group, &l, err));
     jw_end_arr(&l.w);
     jw_end_obj(&l.w);
 out:

@@ -128,6 +128,7 @@ static const struct errmap_cell cells[SB_ERR_MAX][PLANE_MAX] = {
     MISSING(SB_ENOTFOUND, GW(404, "ResourceNotFound")),
     MISSING(SB_ENOSUBSCRIPTION, GW(404, "SubscriptionNotFound")),
     MISSING(SB_ENOGROUP, GW(404, "ResourceGroupNotFound")),
+    MISSING(SB_ENODEPLOYMENT, GW(404, "DeploymentNotFound")),
     MISSING(SB_ENOPARENT, GW(404, "ParentResourceNotFound")),
     CONFLICT(SB_EEXISTS, C(409, "Conflict")),
     CONFLICT(SB_ECONFLICT, C(409, "Conflict")),

@@ -78,6 +78,7 @@ struct request {
     struct json *json;       /* parsed body of R_JSON routes; NULL when empty and the route has R_EMPTYOK */
     struct principal who;    /* of a verified bearer token */
     bool has_who;
+    unsigned depth;      /* of requests that the api makes itself (arm_call); 0: a client's */
     bool audited;        /* a vault's audit event has been written */
     unsigned sas_rights; /* Service Bus data plane: RIGHT_* bits of the SAS or of the role assignments */
     int64_t now;         /* emulator's time, taken once */

@@ -71,6 +71,7 @@ extern const struct route_table routes_arm_role_definition; /* arm_role_definiti
 extern const struct route_table routes_arm_vault;           /* arm_vault.c */
 extern const struct route_table routes_arm_vault_key;       /* arm_vault_key.c */
 extern const struct route_table routes_arm_diagnostic;      /* arm_diagnostic.c */
+extern const struct route_table routes_arm_deployment;      /* arm_deployment.c */
 extern const struct route_table routes_arm_namespace;       /* arm_namespace.c */
 extern const struct route_table routes_arm_entity;          /* arm_entity.c */
 extern const struct route_table routes_arm_alias;           /* arm_alias.c */

@@ -10,6 +10,7 @@ static const struct route_table *const tables[] = {
     &routes_arm_role_definition,
     &routes_arm_vault,
     &routes_arm_vault_key,
+    &routes_arm_deployment,
     &routes_arm_diagnostic,
     &routes_arm_namespace,
     &routes_arm_entity,

@@ -9,6 +9,7 @@
     KV_STMTS_PROVIDER(X)                                                                                     \
     KV_STMTS_ACTIVITY(X)                                                                                     \
     KV_STMTS_GRAPH(X)                                                                                        \
+    KV_STMTS_DOCUMENT(X)                                                                                     \
     KV_STMTS_DIAGNOSTIC(X)                                                                                   \
     KV_STMTS_ROLE(X)                                                                                         \
     KV_STMTS_VAULT(X)                                                                                        \
@@ -106,6 +107,19 @@
     X(KV_CREDENTIAL_CLEAR, "DELETE FROM credential")                                                         \
     X(KV_GRAPH_PRINCIPAL_CLEAR, "DELETE FROM principal WHERE oid IN (SELECT oid FROM service_principal "     \
                                 "UNION ALL SELECT oid FROM dir_user)")
+
+/* deployments and resources of other providers (st_document.c) */
+#define KV_DOCUMENT_COLUMNS "id,kind,scope,name,type,location,body,extra,changed_ms"
+#define KV_STMTS_DOCUMENT(X)                                                                                 \
+    X(KV_DOCUMENT_PUT, "INSERT INTO document(" KV_DOCUMENT_COLUMNS ") VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9) "   \
+                       "ON CONFLICT(id) DO UPDATE SET location=?6,body=?7,extra=?8,changed_ms=?9")           \
+    X(KV_DOCUMENT_GET, "SELECT " KV_DOCUMENT_COLUMNS " FROM document WHERE id=?1")                           \
+    X(KV_DOCUMENT_LIST,                                                                                      \
+      "SELECT " KV_DOCUMENT_COLUMNS " FROM document WHERE kind=?1 AND (scope=?2 OR ?3<>0 AND "               \
+      "substr(scope,1,length(?2)+1)=?2||'/' COLLATE NOCASE) ORDER BY changed_ms DESC,id")                    \
+    X(KV_DOCUMENT_DROP, "DELETE FROM document WHERE id=?1")                                                  \
+    X(KV_DOCUMENT_DROP_SCOPE, "DELETE FROM document WHERE ?1 IS NULL OR scope=?1 OR "                        \
+                              "substr(scope,1,length(?1)+1)=?1||'/' COLLATE NOCASE")
 
 /* diagnostic settings (st_diagnostic.c) */
 #define KV_STMTS_DIAGNOSTIC(X)                                                                               \

@@ -21,6 +21,11 @@ enum sb_err tmpl_new(const struct tmpl_world *world, struct tmpl **ret, struct s
     return SB_OK;
 }
 
+void tmpl_set_world(struct tmpl *t, const struct tmpl_world *world)
+{
+    t->world = *world;
+}
+
 void tmpl_free(struct tmpl *t)
 {
     if (t)

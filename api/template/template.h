@@ -89,6 +89,8 @@ struct tmpl_fault {
 
 /* world is borrowed and copied shallowly. */
 SB_MUST enum sb_err tmpl_new(const struct tmpl_world *world, struct tmpl **ret, struct sb_error *err);
+/* Before tmpl_load: when what the body says (mode, location) belongs to the world. */
+void tmpl_set_world(struct tmpl *t, const struct tmpl_world *world);
 void tmpl_free(struct tmpl *t); /* wipes; NULL is ok */
 /* Of the last failure; never NULL, its texts never NULL. */
 const struct tmpl_fault *tmpl_fault(const struct tmpl *t);
@@ -163,6 +165,10 @@ struct tmpl_nested {
 /* Takes a nested deployment apart. when as in tmpl_body. */
 SB_MUST enum sb_err tmpl_nested(struct tmpl *t, const struct tmpl_resource *r, enum tmpl_when when,
                                 struct tmpl_nested *ret, struct sb_error *err);
+
+/* v without the texts that hold a secure parameter's value (members are left out, elements are null): what of
+ * a body may be kept and shown. NULL: memory. */
+const struct tv *tmpl_public(struct tmpl *t, const struct tv *v);
 
 struct tmpl_output {
     const char *name;       /* as written; the service lowers the first letter of what it shows */

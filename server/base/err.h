@@ -55,6 +55,7 @@
     /* resources */                                                                                          \
     X(SB_ENOTFOUND, "no such object")                                                                        \
     X(SB_ENOSUBSCRIPTION, "no such subscription")                                                            \
+    X(SB_ENODEPLOYMENT, "no such deployment")                                                                \
     X(SB_ENOGROUP, "no such resource group")                                                                 \
     X(SB_ENOPARENT, "parent resource not found")                                                             \
     X(SB_EEXISTS, "name is in use")                                                                          \

@@ -6,6 +6,7 @@
 #include "server/engine/ns.h"
 #include "server/engine/rbac.h"
 #include "server/engine/vault.h"
+#include "storage/st_document.h"
 #include "storage/st_vault.h"
 
 #define GROUP_NAME_MAX 90
@@ -457,6 +458,7 @@ static enum sb_err drop_group(struct tx *tx, struct group_delete *x, const struc
         goto out;
     }
     SB_TRY(rbac_drop_scope(tx, scope, err));
+    SB_TRY(st_document_drop_scope(tx, scope, err));
     rc = st_group_drop(tx, group->sub, group->name, err);
 out:
     return rc;

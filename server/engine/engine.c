@@ -21,6 +21,7 @@
 #include "server/engine/timeline.h"
 #include "server/engine/vault.h"
 #include "storage/st_directory.h"
+#include "storage/st_document.h"
 
 #define PATH_CAP 4096
 
@@ -275,6 +276,7 @@ static enum sb_err drop_assignments(struct tx *tx, void *arg, struct sb_error *e
     enum sb_err rc;
     SB_UNUSED(arg);
     SB_TRY(diagnostic_drop_all(tx, err));
+    SB_TRY(st_document_drop_scope(tx, NULL, err));
     SB_TRY(rbac_drop_all(tx, err));
 out:
     return rc;

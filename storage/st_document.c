@@ -1,0 +1,95 @@
+/* st_document.c: SQL of ARM documents. */
+#include "storage/st_document.h"
+#include <string.h>
+#include "storage/stmt.h"
+
+enum sb_err st_document_put(struct tx *tx, const struct st_document *d, struct sb_error *err)
+{
+    SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, KV_DOCUMENT_PUT);
+    stmt_bind_text(&s, 1, d->id);
+    stmt_bind_i64(&s, 2, d->kind);
+    stmt_bind_text(&s, 3, d->scope);
+    stmt_bind_text(&s, 4, d->name);
+    stmt_bind_text(&s, 5, d->type);
+    stmt_bind_text(&s, 6, d->location);
+    stmt_bind_text(&s, 7, d->body);
+    stmt_bind_text(&s, 8, d->extra);
+    stmt_bind_i64(&s, 9, d->changed_ms);
+    return stmt_exec(&s, err);
+}
+
+static struct st_document row(struct stmt *s, struct sb_arena *a)
+{
+    return (struct st_document){
+        .id = stmt_text(s, 0, a),
+        .kind = stmt_i64(s, 1) == DOCUMENT_RESOURCE ? DOCUMENT_RESOURCE : DOCUMENT_DEPLOYMENT,
+        .scope = stmt_text(s, 2, a),
+        .name = stmt_text(s, 3, a),
+        .type = stmt_text(s, 4, a),
+        .location = stmt_text(s, 5, a),
+        .body = stmt_text(s, 6, a),
+        .extra = stmt_text(s, 7, a),
+        .changed_ms = stmt_i64(s, 8),
+    };
+}
+
+enum sb_err st_document_get(struct tx *tx, const char *id, struct sb_arena *a, bool *ret_found,
+                            struct st_document *ret, struct sb_error *err)
+{
+    enum sb_err rc;
+    bool found;
+    SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, KV_DOCUMENT_GET);
+    stmt_bind_text(&s, 1, id);
+    SB_TRY(stmt_row(&s, &found, err));
+    if (found)
+        *ret = row(&s, a);
+    *ret_found = found;
+out:
+    return rc;
+}
+
+enum sb_err st_document_list(struct tx *tx, enum document_kind kind, const char *scope, bool below,
+                             struct sb_arena *a, struct st_document **ret, size_t *ret_n,
+                             struct sb_error *err)
+{
+    enum sb_err rc;
+    struct st_document *rows = NULL;
+    size_t n = 0, cap = 0;
+    bool more;
+    SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, KV_DOCUMENT_LIST);
+    stmt_bind_i64(&s, 1, kind);
+    stmt_bind_text(&s, 2, scope);
+    stmt_bind_i64(&s, 3, below);
+    SB_TRY(stmt_row(&s, &more, err));
+    while (more) {
+        if (n == cap) {
+            cap = cap ? cap * 2 : 16;
+            struct st_document *longer = ARENA_ARRAY(a, struct st_document, cap);
+            if (longer == NULL)
+                return sb_fail(err, SB_ENOMEM, "out of memory reading documents");
+            if (n > 0)
+                memcpy(longer, rows, n * sizeof *rows);
+            rows = longer;
+        }
+        rows[n++] = row(&s, a);
+        SB_TRY(stmt_row(&s, &more, err));
+    }
+    *ret = rows;
+    *ret_n = n;
+out:
+    return rc;
+}
+
+enum sb_err st_document_drop(struct tx *tx, const char *id, struct sb_error *err)
+{
+    SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, KV_DOCUMENT_DROP);
+    stmt_bind_text(&s, 1, id);
+    return stmt_exec(&s, err);
+}
+
+enum sb_err st_document_drop_scope(struct tx *tx, const char *scope, struct sb_error *err)
+{
+    SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, KV_DOCUMENT_DROP_SCOPE);
+    stmt_bind_text(&s, 1, scope);
+    return stmt_exec(&s, err);
+}
