@@ -146,7 +146,7 @@ static enum sb_err check_arm(struct request *r, struct sb_error *err)
 
 static bool vault_accepts(const char *v)
 {
-    static const char *const dates[] = {"2015-06-01", "2016-10-01", "2025-07-01"};
+    static const char *const dates[] = {"2015-06-01", "2016-10-01", "2025-07-01", "2026-04-01"};
     for (size_t i = 0; i < SB_ARRAY_LEN(dates); i++) {
         if (strcmp(v, dates[i]) == 0)
             return true;
@@ -165,7 +165,7 @@ static enum sb_err check_vault(struct request *r, struct sb_error *err)
     if (!vault_accepts(r->api_version))
         return sb_fail(err, SB_EAPIVERSION,
                        "The specified version (%.60s) is not recognized. Consider using the latest supported "
-                       "version (2025-07-01).",
+                       "version (2026-04-01).",
                        r->api_version);
     return SB_OK;
 }

@@ -1,4 +1,4 @@
-// @azure/arm-resources, arm-keyvault, arm-servicebus and arm-resourcesdeployments tell the article's story; each operation is
+// @azure/arm-resources, arm-keyvault and arm-servicebus tell the article's story; each operation is
 // waited for by its package's own poller.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
@@ -73,6 +73,34 @@ await check("queue: create, get, list, delete; its authorization rule and keys",
   assert.deepEqual(await names(bus.queues.listByNamespace(group, namespace)), ["orders"]);
   await bus.queues.createOrUpdateAuthorizationRule(group, namespace, "orders", "listener", { rights: ["Listen"] });
   assert.match((await bus.queues.listKeys(group, namespace, "orders", "listener")).primaryConnectionString, /;EntityPath=orders$/);
+});
+
+await check("topic, subscription, rules", async () => {
+  const topic = await bus.topics.createOrUpdate(group, namespace, "events", { defaultMessageTimeToLive: "P7D" });
+  assert.deepEqual([topic.defaultMessageTimeToLive, topic.subscriptionCount], ["P7D", 0]);
+  const subscription = await bus.subscriptions.createOrUpdate(group, namespace, "events", "audit", { maxDeliveryCount: 3, requiresSession: false });
+  assert.equal(subscription.maxDeliveryCount, 3);
+  assert.deepEqual(await names(bus.rules.listBySubscriptions(group, namespace, "events", "audit")), ["$Default"]);
+  const rule = await bus.rules.createOrUpdate(group, namespace, "events", "audit", "big", {
+    filterType: "SqlFilter", sqlFilter: { sqlExpression: "quantity > 100" } });
+  assert.equal(rule.sqlFilter.sqlExpression, "quantity > 100");
+  await bus.rules.createOrUpdate(group, namespace, "events", "audit", "red", {
+    filterType: "CorrelationFilter", correlationFilter: { label: "red", properties: { color: "red" } } });
+  assert.equal((await bus.rules.get(group, namespace, "events", "audit", "red")).correlationFilter.label, "red");
+  await assert.rejects(bus.rules.createOrUpdate(group, namespace, "events", "audit", "bad", {
+    filterType: "SqlFilter", sqlFilter: { sqlExpression: "quantity >" } }), { statusCode: 400 });
+  assert.equal((await bus.topics.get(group, namespace, "events")).subscriptionCount, 1);
+  await bus.subscriptions.delete(group, namespace, "events", "audit");
+  await bus.topics.delete(group, namespace, "events");
+  assert.deepEqual(await names(bus.topics.listByNamespace(group, namespace)), []);
+});
+
+await check("network rules, private link resources", async () => {
+  const rules = await bus.namespaces.createOrUpdateNetworkRuleSet(group, namespace, {
+    defaultAction: "Deny", ipRules: [{ ipMask: "203.0.113.0/24", action: "Allow" }] });
+  assert.deepEqual([rules.defaultAction, rules.ipRules[0].ipMask], ["Deny", "203.0.113.0/24"]);
+  assert.equal((await bus.namespaces.getNetworkRuleSet(group, namespace)).defaultAction, "Deny");
+  assert.equal((await bus.privateLinkResources.get(group, namespace)).value[0].groupId, "namespace");
 });
 
 await check("delete the namespace, the vault and the group; each is waited for", async () => {

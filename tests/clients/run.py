@@ -46,6 +46,7 @@ SUITES = {
     "az_signin": (plain("az_signin.py"), None),
     "az_around": (plain("az_around.py"), None),
     "az_bus": (plain("az_bus.py"), None),
+    "az_topics": (plain("az_topics.py"), None),
     "terraform": (plain("terraform.py"), None),
     "python_keys": ([PYTHON, "-B", "python_keys.py"], with_vault),
     "python_identity": ([PYTHON, "-B", "python_identity.py"], with_vault),

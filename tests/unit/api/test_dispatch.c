@@ -478,6 +478,7 @@ START_TEST(test_dispatch__vault_api_versions)
         {"?api-version=7.6", true},
         {"?api-version=7.5-preview.1", true},
         {"?api-version=2025-07-01", true},
+        {"?api-version=2026-04-01", true},
         {"", false},
         {"?api-version=", false},
         {"?api-version=7.7", false},

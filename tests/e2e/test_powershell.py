@@ -1,0 +1,79 @@
+"""The article's PowerShell commands, as the requests that their modules send (as far as is publicly known): the modules themselves do
+not run here. Add-AzEnvironment and Connect-AzAccount, Get-AzResource -ExpandProperties, Set-AzKeyVaultAccessPolicy."""
+
+import urllib.parse
+
+from harness import CLIENT, CLIENT_OID, SECRET, SUB, TENANT
+
+AGENT = {"User-Agent": "AzurePowershell/Az.4.0.0", "Accept": "application/json", "CommandName": "e2e"}
+SUBSCRIPTION = f"/subscriptions/{SUB}"
+
+
+def arm(s, method, path, body=None, api="2021-04-01"):
+    return s.e.arm(method, path, body, api=api, headers=AGENT)
+
+
+def get_resource(s, resource_id):
+    """Get-AzResource -ResourceId … -ExpandProperties: the newest api-version of the type comes from its provider's list."""
+    provider, kind = resource_id.split("/providers/")[1].split("/")[:2]
+    types = arm(s, "GET", f"{SUBSCRIPTION}/providers/{provider}").expect(200).json()["resourceTypes"]
+    versions = next(t["apiVersions"] for t in types if t["resourceType"].lower() == kind.lower())
+    stable = [v for v in versions if "preview" not in v]
+    return arm(s, "GET", resource_id, api=max(stable or versions)).expect(200).json()
+
+
+def get_vault(s, name):
+    """Get-AzKeyVault -VaultName: found by its name among the subscription's resources, then read."""
+    found = "resourceType eq 'Microsoft.KeyVault/vaults' and name eq '%s'" % name
+    listed = arm(s, "GET", f"{SUBSCRIPTION}/resources?$filter={urllib.parse.quote(found)}", api="2015-11-01").expect(200).json()["value"]
+    assert [r["name"] for r in listed] == [name], listed
+    return arm(s, "GET", listed[0]["id"], api="2022-07-01").expect(200).json()
+
+
+def set_policy(s, vault, object_id, permissions):
+    """Set-AzKeyVaultAccessPolicy -ObjectId: the object is looked up, then the whole vault is put back with the entry among the others."""
+    found = s.e.https("POST", "graph.microsoft.com", "/v1.0/directoryObjects/getByIds", {"ids": [object_id]},
+                      s.e.bearer("https://graph.microsoft.com")).expect(200).json()["value"]
+    assert [o["id"] for o in found] == [object_id], found
+    properties = {k: v for k, v in vault["properties"].items() if k not in ("vaultUri", "provisioningState")}
+    others = [p for p in properties["accessPolicies"] if p["objectId"] != object_id]
+    properties["accessPolicies"] = [*others, {"tenantId": TENANT, "objectId": object_id, "permissions": {
+        "keys": permissions, "secrets": [], "certificates": [], "storage": []}}]
+    body = {"location": vault["location"], "tags": vault.get("tags") or {}, "properties": properties}
+    return arm(s, "PUT", vault["id"], body, api="2022-07-01").expect(200).json()
+
+
+def test_environment_and_sign_in(case):
+    e = case.emulator()
+    shown = e.https("GET", "management.localhost", "/metadata/endpoints?api-version=2015-01-01").expect(200).json()
+    login = urllib.parse.urlsplit(shown["authentication"]["loginEndpoint"])
+    assert login.hostname == "login.localhost" and shown["graphEndpoint"] and shown["galleryEndpoint"], shown
+    form = {"grant_type": "client_credentials", "client_id": CLIENT, "client_secret": SECRET, "client_info": "1",
+            "scope": shown["authentication"]["audiences"][0] + "/.default openid profile offline_access"}
+    token = e.https("POST", login.hostname, f"/{TENANT}/oauth2/v2.0/token", urllib.parse.urlencode(form),
+                    {"Content-Type": "application/x-www-form-urlencoded"}).expect(200).json()["access_token"]
+    for path, name in (("/tenants", "tenantId"), ("/subscriptions", "subscriptionId")):
+        listed = e.https("GET", "management.localhost", f"{path}?api-version=2021-01-01", None,
+                         {"Authorization": "Bearer " + token, **AGENT}).expect(200).json()["value"]
+        assert listed and all(one[name] for one in listed), listed
+
+
+def test_the_namespace_gets_access_to_the_vault(case):
+    """$identity = (Get-AzResource -ResourceId … -ExpandProperties).Identity; Set-AzKeyVaultAccessPolicy … -ObjectId $identity.PrincipalId"""
+    s = case.story()
+    s.make_group()
+    s.make_vault()
+    for k in s.keys:
+        s.make_key(k)
+    s.make_namespace()
+    refused = s.put(s.body(keys=s.keys)).expect(400).json()
+    assert refused["error"]["code"] == "BadRequest", refused
+    principal = get_resource(s, s.namespace_path)["identity"]["principalId"]
+    assert principal == s.principal
+    before = get_vault(s, s.vault)
+    after = set_policy(s, before, principal, ["get", "wrapKey", "unwrapKey", "list"])
+    entries = {p["objectId"]: p["permissions"]["keys"] for p in after["properties"]["accessPolicies"]}
+    assert sorted(entries) == sorted([CLIENT_OID, principal]) and entries[principal] == ["get", "wrapKey", "unwrapKey", "list"], entries
+    assert after["properties"]["enablePurgeProtection"] is True
+    s.encrypt()
+    assert s.listed_keys() == s.keys
