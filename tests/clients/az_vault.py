@@ -2,6 +2,8 @@
 
 import datetime
 import json
+import os
+
 from az import PORT, Az, Refused
 from checks import Suite
 from harness import CLIENT, CLIENT_OID, SECRET, SUB, TENANT
@@ -79,6 +81,19 @@ with suite.check("keyvault key delete, list-deleted, recover; purge is refused u
     assert az(f"keyvault key recover --vault-name {VAULT} --name key1")["key"]["kid"] == second
     assert az(f"keyvault key show --vault-name {VAULT} --name key1")["key"]["kid"] == second
 
+with suite.check("keyvault key rotation-policy update and show; the next version carries its expiry"):
+    az.refused("ForbiddenByRbac", f"keyvault secret set --vault-name {VAULT} --name s --value v")
+    name = f"--vault-name {VAULT} --name key1"
+    policy = {"lifetimeActions": [{"trigger": {"timeAfterCreate": "P30D"}, "action": {"type": "Rotate"}}],
+              "attributes": {"expiryTime": "P90D"}}
+    az(f"keyvault key rotation-policy update {name} --value", json.dumps(policy))
+    shown = az(f"keyvault key rotation-policy show {name}")
+    assert shown["expiresIn"] == "P90D" and shown["id"].endswith("/keys/key1/rotationpolicy"), shown
+    assert "P30D" in [a["timeAfterCreate"] for a in shown["lifetimeActions"]], shown
+    stamped = az(f"keyvault key rotate {name}")["attributes"]
+    created, expires = (datetime.datetime.fromisoformat(stamped[n]) for n in ("created", "expires"))
+    assert (expires - created).days == 90, stamped
+
 with suite.check("role assignment list and delete; the door is shut again"):
     listed = az(f"role assignment list --assignee {CLIENT} --scope {VAULT_ID}")
     assert [(a["roleDefinitionName"], a["principalName"]) for a in listed] == [(ROLE, CLIENT)], listed
@@ -106,9 +121,33 @@ with suite.check("a vault under access policies: its creator may all, set-policy
 
 with suite.check("keyvault key encrypt and decrypt"):
     command = f"--vault-name {POLICY_VAULT} --name open --algorithm RSA-OAEP-256 --data-type plaintext"
-    az(f"keyvault key create --vault-name {POLICY_VAULT} --name open")
+    first_open = az(f"keyvault key create --vault-name {POLICY_VAULT} --name open")["key"]["kid"].rsplit("/", 1)[1]
     sealed = az(f"keyvault key encrypt {command} --value teapots")["result"]
     assert az(f"keyvault key decrypt {command} --value {sealed}")["result"] == "teapots"
+
+with suite.check("keyvault key backup, restore: refused while the key is there, then every version under its id"):
+    blob = os.path.join(os.environ["CLIENTS_TMP"], "key.blob")
+    az(f"keyvault set-policy --name {POLICY_VAULT} --spn {CLIENT} --key-permissions all purge rotate --secret-permissions all purge")
+    newest = az(f"keyvault key rotate --vault-name {POLICY_VAULT} --name open")["key"]["kid"]
+    az(f"keyvault key backup --vault-name {POLICY_VAULT} --name open --file {blob}")
+    az.refused("Conflict", f"keyvault key restore --vault-name {POLICY_VAULT} --file {blob}")
+    az(f"keyvault key delete --vault-name {POLICY_VAULT} --name open")
+    az(f"keyvault key purge --vault-name {POLICY_VAULT} --name open")
+    assert az(f"keyvault key restore --vault-name {POLICY_VAULT} --file {blob}")["key"]["kid"] == newest
+    assert len(az(f"keyvault key list-versions --vault-name {POLICY_VAULT} --name open")) == 2
+    assert az(f"keyvault key decrypt {command} --value {sealed} --version {first_open}")["result"] == "teapots"
+
+with suite.check("keyvault secret set, show, list, set-attributes, delete, recover"):
+    name = f"--vault-name {POLICY_VAULT} --name connection"
+    value = "Endpoint=sb://orders.servicebus.localhost/;SharedAccessKeyName=a;SharedAccessKey=b="
+    made = az(f"keyvault secret set {name} --value {value}")
+    assert az(f"keyvault secret show {name}")["value"] == value
+    assert [s["name"] for s in az(f"keyvault secret list --vault-name {POLICY_VAULT}")] == ["connection"]
+    assert az(f"keyvault secret set-attributes {name} --content-type text/plain")["contentType"] == "text/plain"
+    az(f"keyvault secret delete {name}")
+    az.refused("SecretNotFound", f"keyvault secret show {name}")
+    az(f"keyvault secret recover {name}")
+    assert az(f"keyvault secret show {name}")["id"] == made["id"]
 
 with suite.check("keyvault network-rule add, list: another address is shut out, then let in again"):
     name = f"--name {POLICY_VAULT} --resource-group {GROUP}"

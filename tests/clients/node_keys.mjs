@@ -103,4 +103,30 @@ await check("more keys than a page of the service holds: 25 and the rest, each o
   assert.deepEqual(pages.flat().map((k) => k.name).sort(), ["later", "rsa", ...names].sort());
 });
 
+await check("backup; restore after a purge brings back every version under its id", async () => {
+  const blob = await keys.backupKey("rsa");
+  await assert.rejects(keys.restoreKeyBackup(blob), { statusCode: 409 });
+  await (await keys.beginDeleteKey("rsa", poll)).pollUntilDone();
+  await keys.purgeDeletedKey("rsa");
+  assert.equal((await keys.restoreKeyBackup(blob)).id, second.id);
+  const versions = (await all(keys.listPropertiesOfKeyVersions("rsa"))).map((v) => v.version);
+  assert.deepEqual(versions.sort(), [first, second].map((k) => k.properties.version).sort());
+  const unwrapped = (await new CryptographyClient(first.id, credential).unwrapKey("RSA-OAEP-256", wrapped)).result;
+  assert.deepEqual(Buffer.from(unwrapped), keyText);
+  await assert.rejects(keys.restoreKeyBackup(Buffer.from("no backup of anything")), { statusCode: 400 });
+});
+
+await check("rotation policy: the default, one of one's own, which stamps the next version", async () => {
+  assert.equal((await keys.getKeyRotationPolicy("rsa")).expiresIn, undefined);
+  const actions = [{ action: "Rotate", timeAfterCreate: "P30D" }, { action: "Notify", timeBeforeExpiry: "P7D" }];
+  const put = await keys.updateKeyRotationPolicy("rsa", { expiresIn: "P90D", lifetimeActions: actions });
+  assert.equal(put.id, `${vault}/keys/rsa/rotationpolicy`);
+  const got = await keys.getKeyRotationPolicy("rsa");
+  assert.equal(got.expiresIn, "P90D");
+  assert.deepEqual(got.lifetimeActions.map((a) => [a.action, a.timeAfterCreate, a.timeBeforeExpiry]).sort(),
+    [["Notify", undefined, "P7D"], ["Rotate", "P30D", undefined]]);
+  const { createdOn, expiresOn } = (await keys.rotateKey("rsa")).properties;
+  assert.equal(expiresOn - createdOn, 90 * 86_400_000);
+});
+
 suite.close();

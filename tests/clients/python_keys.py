@@ -6,9 +6,10 @@ import hashlib
 import logging
 import os
 
-from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, ResourceNotFoundError
+from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, ResourceExistsError, ResourceNotFoundError
 from azure.identity import ClientSecretCredential
-from azure.keyvault.keys import JsonWebKey, KeyClient, KeyCurveName, KeyOperation, KeyType
+from azure.keyvault.keys import (JsonWebKey, KeyClient, KeyCurveName, KeyOperation, KeyRotationLifetimeAction, KeyRotationPolicy,
+                                 KeyRotationPolicyAction, KeyType)
 from azure.keyvault.keys.crypto import EncryptionAlgorithm, KeyWrapAlgorithm, SignatureAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
@@ -159,5 +160,30 @@ with suite.check("more keys than a page of the service holds: 25 and the rest, e
     names = sum(pages, [])
     assert [len(p) for p in pages] == [25, len(names) - 25] and len(names) == len(set(names)), pages
     assert {f"many-{i:02}" for i in range(26)} < set(names), names
+
+with suite.check("backup; restore after a purge brings back every version under its id"):
+    blob = client.backup_key("rsa")
+    with raises(ResourceExistsError, status_code=409):
+        client.restore_key_backup(blob)
+    client.begin_delete_key("rsa").wait()
+    client.purge_deleted_key("rsa")
+    assert client.restore_key_backup(blob).id == rotated.id
+    assert {v.version for v in client.list_properties_of_key_versions("rsa")} == versions
+    assert client.get_cryptography_client("rsa", key_version=key.properties.version).unwrap_key(
+        KeyWrapAlgorithm.rsa1_5, wrapped.encrypted_key).key == KEY_TEXT
+    with raises(HttpResponseError, status_code=400):
+        client.restore_key_backup(b"no backup of anything")
+
+with suite.check("rotation policy: the default, one of one's own, which stamps the next version"):
+    assert client.get_key_rotation_policy("rsa").expires_in is None
+    actions = [KeyRotationLifetimeAction(KeyRotationPolicyAction.rotate, time_after_create="P30D"),
+               KeyRotationLifetimeAction(KeyRotationPolicyAction.notify, time_before_expiry="P7D")]
+    put = client.update_key_rotation_policy("rsa", KeyRotationPolicy(), expires_in="P90D", lifetime_actions=actions)
+    got = client.get_key_rotation_policy("rsa")
+    assert put.id == got.id == f"{VAULT}/keys/rsa/rotationpolicy" and got.expires_in == "P90D", got.id
+    shown = {str(a.action).lower().rsplit(".", 1)[-1]: (a.time_after_create, a.time_before_expiry) for a in got.lifetime_actions}
+    assert shown == {"rotate": ("P30D", None), "notify": (None, "P7D")}, shown
+    stamped = client.rotate_key("rsa").properties
+    assert (stamped.expires_on - stamped.created_on).days == 90, (stamped.created_on, stamped.expires_on)
 
 suite.close()

@@ -49,12 +49,14 @@ SUITES = {
     "az_topics": (plain("az_topics.py"), None),
     "terraform": (plain("terraform.py"), None),
     "python_keys": ([PYTHON, "-B", "python_keys.py"], with_vault),
+    "python_secrets": ([PYTHON, "-B", "python_secrets.py"], with_vault),
     "python_identity": ([PYTHON, "-B", "python_identity.py"], with_vault),
     "python_management": ([PYTHON, "-B", "python_management.py"], None),
     "node_management": ([NODE, "node_management.mjs"], None),
     "tour": (["bash", "tour.sh"], None),
     "go_keys": ([GO], with_vault),
     "node_keys": ([NODE, "node_keys.mjs"], with_vault),
+    "node_secrets": ([NODE, "node_secrets.mjs"], with_vault),
     "node_identity": ([NODE, "node_identity.mjs"], None),
 }
 
