@@ -30,7 +30,7 @@ SHARES = {"vault": 0.90, "arm": 0.80}
 FOREIGN_PAGE = "An invalid value was provided for '$skiptoken'"
 # A line of the list with such a reason tells of something still to be made: it may go good without a word.
 OPEN = "open: "
-JOBS = int(os.environ.get("REPLAY_JOBS", "4"))
+JOBS = int(os.environ.get("REPLAY_JOBS", "2"))  # large keys are made in some: more at once would only wait for each other
 GOOD = ("match", "value")  # a value that differs is told by the tool, but is no miss: status and shape are what counts
 
 # Groups that a recording takes for granted where the tool cannot tell: the first thing asked for in them is missing.
