@@ -12,6 +12,7 @@
 
 /* 922337203685.4775807 s: TimeSpan.MaxValue as the service writes it. */
 #define FOREVER_SECONDS 922337203685.4775807
+#define FOREVER_TEXT    "922337203685.47754" /* a double's digits */
 
 /* ---- reading BrokerProperties ---- */
 
@@ -464,7 +465,10 @@ void brokerprops_write(struct sb_buf *b, const struct broker_delivery *d, const 
     text(b, "SessionId", p->session_id);
     text(b, "State", "Active");
     key(b, "TimeToLive");
-    add_double(b, d->ttl_ms >= TIME_FOREVER_MS ? FOREVER_SECONDS : (double)d->ttl_ms / 1000);
+    if (d->ttl_ms >= TIME_FOREVER_MS)
+        buf_adds(b, FOREVER_TEXT);
+    else
+        add_double(b, (double)d->ttl_ms / 1000);
     text(b, "To", p->to);
     text(b, "ViaPartitionKey", p->via_partition_key);
     buf_addc(b, '}');

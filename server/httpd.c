@@ -35,6 +35,7 @@
 #define WORKER_QUEUE  1024u
 #define SLOW_WORKERS  2u
 #define SLOW_QUEUE    64u
+#define SLOW_NICE     5 /* making a key takes seconds of a core: everybody else goes first */
 /* Per connection, for the headers of a request and then of its reply. The library wipes all of it between two
  * requests; it must hold a BrokerProperties header of its largest size and the reply that carries it back. */
 #define CONNECTION_MEM (64u << 10)
@@ -556,8 +557,8 @@ enum sb_err httpd_open(const struct httpd_config *cfg, struct httpd **ret, struc
                           &h->https, err));
     SB_TRY(sockets_listen(cfg->binds, cfg->binds_n, cfg->optional_v6, cfg->http_port, "--http-port", &h->http,
                           err));
-    SB_TRY(pool_new("worker", WORKERS, WORKER_QUEUE, &h->workers, err));
-    SB_TRY(pool_new("slow", SLOW_WORKERS, SLOW_QUEUE, &h->slow, err));
+    SB_TRY(pool_new("worker", WORKERS, WORKER_QUEUE, 0, &h->workers, err));
+    SB_TRY(pool_new("slow", SLOW_WORKERS, SLOW_QUEUE, SLOW_NICE, &h->slow, err));
     SB_TRY(start_daemons(h, &h->https, true, err));
     SB_TRY(start_daemons(h, &h->http, false, err));
     *ret = h;

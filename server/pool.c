@@ -2,6 +2,7 @@
 #include "server/pool.h"
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 struct pool {
     pthread_mutex_t lock;
@@ -10,12 +11,13 @@ struct pool {
     struct pool_job *head, **tail;
     size_t queued, queue_max;
     size_t idle;
+    int nice;
     bool stopping;
     size_t threads, threads_max;
     pthread_t thread[];
 };
 
-enum sb_err pool_new(const char *name, size_t threads, size_t queue_max, struct pool **ret,
+enum sb_err pool_new(const char *name, size_t threads, size_t queue_max, int nice, struct pool **ret,
                      struct sb_error *err)
 {
     struct pool *p = calloc(1, sizeof *p + threads * sizeof p->thread[0]);
@@ -26,6 +28,7 @@ enum sb_err pool_new(const char *name, size_t threads, size_t queue_max, struct 
     p->name = name;
     p->tail = &p->head;
     p->queue_max = queue_max;
+    p->nice = nice;
     p->threads_max = threads;
     *ret = p;
     return SB_OK;
@@ -45,6 +48,9 @@ static struct pool_job *take(struct pool *p)
 static void *worker(void *arg)
 {
     struct pool *p = arg;
+    /* On Linux this is the thread's own; elsewhere nothing is lost. */
+    if (p->nice != 0)
+        (void)setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + p->nice);
     pthread_mutex_lock(&p->lock);
     for (;;) {
         while (!p->head && !p->stopping) {

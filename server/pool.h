@@ -17,8 +17,9 @@ struct pool_job {
     struct pool_job *next; /* the pool's */
 };
 
-/* At most `threads` threads and `queue_max` waiting jobs. name is for debuggers. */
-SB_MUST enum sb_err pool_new(const char *name, size_t threads, size_t queue_max, struct pool **ret,
+/* At most `threads` threads and `queue_max` waiting jobs. name is for debuggers. nice: by how much its
+ * threads step back behind others (0: not at all). */
+SB_MUST enum sb_err pool_new(const char *name, size_t threads, size_t queue_max, int nice, struct pool **ret,
                              struct sb_error *err);
 /* False when the queue is full (force: never full; for work that was let in before) or no thread could be
  * started. Any thread. */

@@ -32,7 +32,7 @@ START_TEST(test_pool__runs_each_job_once)
     enum { N = 2000 };
     static struct job jobs[N];
     struct pool *p = NULL;
-    ck_assert_int_eq(pool_new("test", 3, N, &p, &err), SB_OK);
+    ck_assert_int_eq(pool_new("test", 3, N, 0, &p, &err), SB_OK);
     for (size_t i = 0; i < N; i++) {
         jobs[i].j.run = run;
         ck_assert(pool_submit(p, &jobs[i].j, false));
@@ -51,7 +51,7 @@ START_TEST(test_pool__queue_is_bounded)
     struct pool *p = NULL;
     size_t in = 0;
     pthread_mutex_lock(&gate);
-    ck_assert_int_eq(pool_new("test", THREADS, QUEUE, &p, &err), SB_OK);
+    ck_assert_int_eq(pool_new("test", THREADS, QUEUE, 0, &p, &err), SB_OK);
     /* How many were let in depends on how soon the threads take theirs; never more than both together. */
     for (size_t i = 0; i < SB_ARRAY_LEN(jobs); i++) {
         jobs[i].j.run = run;
@@ -73,7 +73,7 @@ END_TEST
 START_TEST(test_pool__unused)
 {
     struct pool *p = NULL;
-    ck_assert_int_eq(pool_new("test", 4, 1, &p, &err), SB_OK);
+    ck_assert_int_eq(pool_new("test", 4, 1, 5, &p, &err), SB_OK);
     pool_free(p);
     pool_free(NULL);
 }
