@@ -291,6 +291,7 @@ static struct store_op *cut(struct store_op *last)
 /* A batch that was spoiled, in three: what is before the culprit, the culprit, what is after it. */
 static void run_around(struct store *s, struct store_op *first, struct store_op *culprit)
 {
+    assert(culprit != NULL);
     struct store_op *rest = cut(culprit);
     if (first != culprit) {
         struct store_op *before = first;
