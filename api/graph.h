@@ -10,6 +10,9 @@
 #include "api/arm.h"
 #include "server/engine/directory_user.h"
 
+/* Who may sign in to an application that was not told so, as recorded. */
+#define GRAPH_AUDIENCE "AzureADandPersonalMicrosoftAccount"
+
 /* A member of an object, in the order in which it is written. */
 struct graph_member {
     const char *name;

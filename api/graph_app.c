@@ -21,7 +21,7 @@ static const struct graph_member members[] = {
     {"notes", "null", false},
     {"publisherDomain", "\"" ENGINE_DOMAIN "\"", true},
     {"serviceManagementReference", "null", false},
-    {"signInAudience", "\"AzureADandPersonalMicrosoftAccount\"", false},
+    {"signInAudience", "\"" GRAPH_AUDIENCE "\"", false},
     {"tags", "[]", false},
     {"tokenEncryptionKeyId", "null", false},
     {"samlMetadataUrl", "null", false},

@@ -32,7 +32,7 @@ static const struct graph_member members[] = {
     {"replyUrls", "[]", false},
     {"servicePrincipalNames", NULL, false},
     {"servicePrincipalType", NULL, true},
-    {"signInAudience", "\"AzureADMyOrg\"", true},
+    {"signInAudience", NULL, true},
     {"tags", "[]", false},
     {"tokenEncryptionKeyId", "null", false},
     {"samlSingleSignOnSettings", "null", false},
@@ -73,6 +73,21 @@ static size_t names_of(struct request *r, const struct dir_sp *sp, const char *r
     json_free(body);
     ret[n++] = sp->who.appid;
     return n;
+}
+
+/* Its application's. */
+static void write_audience(struct request *r, struct jw *w, const struct dir_sp *sp)
+{
+    struct dir_app app;
+    struct json *body = NULL;
+    bool found = false;
+    const char *audience = managed(sp) || sp->configured ? "AzureADMyOrg" : GRAPH_AUDIENCE;
+    if (!managed(sp) && directory_app_get(r->e, sp->who.appid, true, r->arena, &found, &app, NULL) == SB_OK &&
+        found && json_parse(app.body, strlen(app.body), &body, NULL) == SB_OK &&
+        json_text(json_get(body, "signInAudience")) != NULL)
+        audience = json_text(json_get(body, "signInAudience"));
+    jw_str(w, "signInAudience", audience);
+    json_free(body);
 }
 
 static void write_names(struct request *r, struct jw *w, const struct dir_sp *sp)
@@ -161,6 +176,7 @@ static const struct {
     {"displayName", write_name},
     {"servicePrincipalNames", write_names},
     {"servicePrincipalType", write_type},
+    {"signInAudience", write_audience},
     {"keyCredentials", write_keys},
     {"passwordCredentials", write_passwords},
 };

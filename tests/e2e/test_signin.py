@@ -316,7 +316,8 @@ def by_secret(e, client, secret):
 
 def test_registered_applications(case):
     e = case.emulator("--token-clock", "machine", "--log-level", "debug")
-    app, sp = register(e, identifierUris=["api://app"])
+    app, sp = register(e, identifierUris=["api://app"], signInAudience="AzureADMultipleOrgs")
+    assert sp["signInAudience"] == app["signInAudience"] == "AzureADMultipleOrgs", sp
     made = graph(e, "POST", f"/applications/{app['id']}/addPassword", {"passwordCredential": {"displayName": "rbac"}}).expect(200).json()
     secret = made["secretText"]
     assert made["hint"] == secret[:3] and made["displayName"] == "rbac" and len(secret) == 40, made
