@@ -1,21 +1,23 @@
 /*
- * arm_vault_key.c: keys of a vault as ARM resources (Microsoft.KeyVault/vaults/keys).
+ * arm_vault_key.c: keys and secrets of a vault as ARM resources (Microsoft.KeyVault/vaults/keys and
+ * /secrets).
  *
  * The key is the same one as on the vault's data plane. As recorded, a PUT makes it when it is not there and
  * otherwise answers with what is; a vault with access policies asks the ARM action alone, one with role
  * assignments asks the data action too (reported by users). As documented, the vault's firewall does not
- * stand in the way.
+ * stand in the way. A secret is set anew by each PUT; as documented its value is never shown here.
  */
 #include <string.h>
 #include "api/arm.h"
 #include "api/vault_audit.h"
 #include "server/base/text.h"
+#include "server/engine/vsecret.h"
 
 #define TYPE       "Microsoft.KeyVault/vaults"
 #define BODY_MAX   65536u
 #define PAGE_MAX   25
 #define OPS_MAX    16
-#define SKIP_START "KEYS|"
+#define SKIP_START "FROM|"
 
 /* May the caller do this, and is the vault there? */
 static enum sb_err require(struct request *r, const char *action, struct vault *v, struct sb_error *err)
@@ -238,6 +240,15 @@ static enum sb_err read_skip(struct request *r, struct vault_page *page, struct 
     return SB_OK;
 }
 
+static void end_list(struct request *r, struct jw *w, const struct vault_page *page)
+{
+    jw_end_arr(w);
+    if (page->next != NULL)
+        jw_strf(w, "nextLink", "%s%s?api-version=%s&$skiptoken=" SKIP_START "%s",
+                request_base(r, HOST_ARM, NULL), r->path, r->api_version, page->next);
+    jw_end_obj(w);
+}
+
 static enum sb_err list(struct request *r, bool versions, struct sb_error *err)
 {
     enum sb_err rc;
@@ -257,11 +268,7 @@ static enum sb_err list(struct request *r, bool versions, struct sb_error *err)
     jw_arr(&w, "value");
     for (size_t i = 0; i < n; i++)
         write_key(r, &w, &v, &k[i], versions, false);
-    jw_end_arr(&w);
-    if (page.next != NULL)
-        jw_strf(&w, "nextLink", "%s%s?api-version=%s&$skiptoken=" SKIP_START "%s",
-                request_base(r, HOST_ARM, NULL), r->path, r->api_version, page.next);
-    jw_end_obj(&w);
+    end_list(r, &w, &page);
 out:
     return rc;
 }
@@ -274,6 +281,113 @@ static enum sb_err key_list(struct request *r, struct sb_error *err)
 static enum sb_err key_versions(struct request *r, struct sb_error *err)
 {
     return list(r, true, err);
+}
+
+/* ---- secrets ---- */
+
+static void write_secret(struct request *r, struct jw *w, const struct vault *v, const struct vsecret *x,
+                         bool whole)
+{
+    const char *uri =
+        arena_printf(r->arena, "%s/secrets/%s",
+                     request_base(r, HOST_VAULT, text_tolower(arena_strdup(r->arena, v->name))), x->name);
+    jw_obj(w, NULL);
+    jw_str(w, "id", arm_id(r, v->sub, v->group, TYPE "/%s/secrets/%s", v->name, x->name));
+    jw_str(w, "name", x->name);
+    jw_str(w, "type", TYPE "/secrets");
+    jw_str(w, "location", v->location);
+    jw_raw(w, "tags", x->tags);
+    jw_obj(w, "properties");
+    jw_obj(w, "attributes");
+    jw_bool(w, "enabled", x->enabled);
+    if (x->nbf >= 0)
+        jw_i64(w, "nbf", x->nbf);
+    if (x->exp >= 0)
+        jw_i64(w, "exp", x->exp);
+    jw_i64(w, "created", x->created);
+    jw_i64(w, "updated", x->updated);
+    jw_end_obj(w);
+    jw_str(w, "contentType", x->content_type);
+    jw_str(w, "secretUri", uri);
+    if (whole)
+        jw_strf(w, "secretUriWithVersion", "%s/%s", uri != NULL ? uri : "", x->version);
+    jw_end_obj(w);
+    jw_end_obj(w);
+}
+
+static enum sb_err read_secret(struct request *r, struct vsecret_spec *s, struct sb_error *err)
+{
+    static const char where[] = "properties", inner[] = "properties.attributes";
+    enum sb_err rc;
+    const struct json *p = NULL, *a = NULL;
+    const char *value = NULL;
+    s->enabled = -1;
+    s->nbf = s->exp = -1;
+    SB_TRY(json_opt_obj(r->json, "", "properties", &p, err));
+    SB_TRY(json_opt_str(p, where, "value", &value, err));
+    if (value == NULL)
+        return sb_fail(err, SB_EBADREQUEST, "An invalid value was provided for 'value'.");
+    s->value = (struct sb_blob){.p = (const uint8_t *)value, .n = strlen(value)};
+    SB_TRY(json_opt_str(p, where, "contentType", &s->content_type, err));
+    SB_TRY(json_opt_obj(p, where, "attributes", &a, err));
+    SB_TRY(json_opt_bool(a, inner, "enabled", &s->enabled, err));
+    SB_TRY(json_opt_i64(a, inner, "nbf", 0, INT64_MAX / 1000, &s->nbf, err));
+    SB_TRY(json_opt_i64(a, inner, "exp", 0, INT64_MAX / 1000, &s->exp, err));
+    SB_TRY(arm_tags(r, r->json, &s->tags, err));
+out:
+    return rc;
+}
+
+static enum sb_err secret_put(struct request *r, struct sb_error *err)
+{
+    enum sb_err rc;
+    struct vault v;
+    struct vsecret x;
+    const struct vault_caller c = manager(r);
+    struct vsecret_spec s = {.name = request_param(r, "secret")};
+    SB_TRY(require(r, TYPE "/secrets/write", &v, err));
+    SB_TRY(read_secret(r, &s, err));
+    s.vault = v.name;
+    SB_TRY(vsecret_set(r->e, &c, &s, r->arena, &x, err));
+    struct jw w = reply_json(r, 200);
+    write_secret(r, &w, &v, &x, true);
+out:
+    return rc;
+}
+
+static enum sb_err secret_get(struct request *r, struct sb_error *err)
+{
+    enum sb_err rc;
+    struct vault v;
+    struct vsecret x;
+    const struct vault_caller c = manager(r);
+    SB_TRY(require(r, TYPE "/secrets/read", &v, err));
+    SB_TRY(vsecret_get(r->e, &c, v.name, request_param(r, "secret"), NULL, r->arena, &x, err));
+    struct jw w = reply_json(r, 200);
+    write_secret(r, &w, &v, &x, true);
+out:
+    return rc;
+}
+
+static enum sb_err secret_list(struct request *r, struct sb_error *err)
+{
+    enum sb_err rc;
+    struct vault v;
+    struct vsecret *x = NULL;
+    size_t n = 0;
+    struct vault_page page;
+    const struct vault_caller c = manager(r);
+    SB_TRY(require(r, TYPE "/secrets/read", &v, err));
+    SB_TRY(read_skip(r, &page, err));
+    SB_TRY(vsecret_list(r->e, &c, v.name, false, &page, r->arena, &x, &n, err));
+    struct jw w = reply_json(r, 200);
+    jw_obj(&w, NULL);
+    jw_arr(&w, "value");
+    for (size_t i = 0; i < n; i++)
+        write_secret(r, &w, &v, &x[i], false);
+    end_list(r, &w, &page);
+out:
+    return rc;
 }
 
 /* ---- private endpoints: there are none, as there is no private network ---- */
@@ -351,6 +465,9 @@ static const struct route rows[] = {
     {"GET", PLANE_ARM, VAULT "/keys", READ, 0, key_list, "ArmVaultKeyList"},
     {"GET", PLANE_ARM, VAULT "/keys/{key}/versions", READ, 0, key_versions, "ArmVaultKeyVersions"},
     {"GET", PLANE_ARM, VAULT "/keys/{key}/versions/{version}", READ, 0, key_get, "ArmVaultKeyVersionGet"},
+    {"PUT", PLANE_ARM, VAULT "/secrets/{secret}", READ | R_JSON, BODY_MAX, secret_put, "ArmVaultSecretPut"},
+    {"GET", PLANE_ARM, VAULT "/secrets/{secret}", READ, 0, secret_get, "ArmVaultSecretGet"},
+    {"GET", PLANE_ARM, VAULT "/secrets", READ, 0, secret_list, "ArmVaultSecretList"},
     {"GET", PLANE_ARM, VAULT "/privateEndpointConnections", READ, 0, endpoint_list, "ArmVaultEndpointList"},
     {"GET", PLANE_ARM, VAULT "/privateEndpointConnections/{endpoint}", READ, 0, endpoint_get,
      "ArmVaultEndpointGet"},

@@ -254,6 +254,35 @@ def test_arm_keys_of_a_vault_with_role_assignments(case):
     who.arm("PUT", path, new).expect(200)
 
 
+# ---- secrets ----
+
+def test_secrets_as_arm_resources(case):
+    s = grouped(case)
+    s.make_vault(accessPolicies=[])
+    path = s.vault_path + "/secrets/connection"
+    said(s.e.arm("GET", path, api=API), 404, "SecretNotFound", "connection")
+    made = s.e.arm("PUT", path, {"tags": {"a": "b"}, "properties": {"value": "Endpoint=sb://planted", "contentType": "text/plain",
+                                                                    "attributes": {"exp": 2000000000}}}, api=API).expect(200)
+    assert b"planted" not in made.body  # the value is never shown (documented)
+    made = made.json()
+    p = made["properties"]
+    assert (made["id"], made["type"], made["tags"], p["contentType"], p["attributes"]["exp"]) == \
+        (path, "Microsoft.KeyVault/vaults/secrets", {"a": "b"}, "text/plain", 2000000000), made
+    assert p["secretUriWithVersion"].startswith(p["secretUri"] + "/") and p["secretUri"].endswith("/secrets/connection"), p
+    assert s.e.arm("GET", path, api=API).expect(200).json() == made
+    (row,) = s.e.arm("GET", s.vault_path + "/secrets", api=API).expect(200).json()["value"]
+    assert row["name"] == "connection" and "secretUriWithVersion" not in row["properties"], row
+    again = s.e.arm("PUT", path, {"properties": {"value": "other"}}, api=API).expect(200).json()
+    assert again["properties"]["secretUriWithVersion"] != p["secretUriWithVersion"]
+    for bad in ({}, {"properties": {}}, {"properties": {"value": 7}}, {"properties": {"value": "x", "attributes": 1}}):
+        s.e.arm("PUT", path, bad, api=API).expect(400)
+    s.e.arm("PUT", s.vault_path + "/secrets/no_name", {"properties": {"value": "x"}}, api=API).expect(400)
+    assert s.e.vault("GET", s.vault, "/secrets/connection").expect(403).json()["error"]["innererror"]["code"] == "ForbiddenByPolicy"
+    body = {"properties": {"accessPolicies": [{"tenantId": harness.TENANT, "objectId": harness.CLIENT_OID, "permissions": {"secrets": ["get"]}}]}}
+    s.e.arm("PUT", s.vault_path + "/accessPolicies/add", body, api=API).expect(200)
+    assert s.e.vault("GET", s.vault, "/secrets/connection").expect(200).json()["value"] == "other"
+
+
 # ---- diagnostic settings ----
 
 def setting(**more):
