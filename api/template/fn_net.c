@@ -35,7 +35,7 @@ static bool add_at(struct range *r, uint64_t v, unsigned low)
 {
     unsigned carry = 0;
     for (unsigned bit = low + 1; bit-- > 0;) {
-        unsigned sum = (r->ip[bit / 8] >> (7 - bit % 8) & 1u) + (unsigned)(v & 1u) + carry;
+        unsigned sum = ((unsigned)r->ip[bit / 8] >> (7 - bit % 8) & 1u) + (unsigned)(v & 1u) + carry;
         uint8_t mask = (uint8_t)(0x80 >> (bit % 8));
         r->ip[bit / 8] = (uint8_t)(sum & 1u ? r->ip[bit / 8] | mask : r->ip[bit / 8] & ~mask);
         carry = sum >> 1;

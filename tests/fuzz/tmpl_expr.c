@@ -68,7 +68,7 @@ static void run(const char *text, size_t n, const char *section)
     const struct tv *whole = template_of(a, section, v);
     enum sb_err rc = whole ? tmpl_load(t, whole, NULL, NULL) : SB_ENOMEM;
     for (int when = TMPL_BEFORE; rc == SB_OK && when <= TMPL_RUN && tmpl_count(t) > 0; when++)
-        rc = tmpl_body(t, tmpl_at(t, 0), when, &body, NULL);
+        rc = tmpl_body(t, tmpl_at(t, 0), (enum tmpl_when)when, &body, NULL);
     if (rc == SB_ETEMPLATE && !*tmpl_fault(t)->message)
         abort();
     if (rc == SB_OK && body && !tv_print(a, body, NULL))
