@@ -132,7 +132,8 @@ class Call:
         if self.look_path is None:
             return None
         reply = self.send(b"", self.full(self.look_path), method="GET")
-        return reply.status, reply.body
+        # A manual clock stands still, so what it is away from the machine's grows by itself.
+        return reply.status, re.sub(rb'"offsetSeconds":-?[0-9]+', b"", reply.body)
 
 
 def calls(s):
