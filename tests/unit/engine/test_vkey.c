@@ -412,6 +412,9 @@ START_TEST(test_vkey__sign_and_verify)
     ck_assert_int_eq(vkey_sign(e, &who, KV, "s", NULL, PKEY_RS256, secret, arena, &sig, &version, &err),
                      SB_EBADPARAM);
     ck_detail("is of type 'EC', and algorithm 'RS256' cannot be used with it");
+    ck_assert_int_eq(vkey_sign(e, &who, KV, "s", NULL, PKEY_ES256K, secret, arena, &sig, &version, &err),
+                     SB_EBADPARAM); /* recorded */
+    ck_detail("uses curve 'P-256', and algorithm 'ES256K' can only be used with curve 'P-256K'.");
 }
 END_TEST
 
