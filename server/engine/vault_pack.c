@@ -147,6 +147,7 @@ static void take_member(struct reader *r, const struct member *m, struct st_obje
     struct sb_blob blob;
     const char *text;
     int64_t number;
+    uint8_t byte;
     bool flag;
     switch (m->form) {
     case TEXT:
@@ -163,7 +164,9 @@ static void take_member(struct reader *r, const struct member *m, struct st_obje
         memcpy(at, &number, sizeof(number));
         break;
     case FLAG:
-        flag = *take(r, 1) == 1;
+        byte = *take(r, 1);
+        r->bad = r->bad || byte > 1;
+        flag = byte == 1;
         memcpy(at, &flag, sizeof(flag));
         break;
     }
