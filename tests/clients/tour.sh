@@ -57,10 +57,11 @@ readme_tour() {
          /^```$/ { if (inside && block ~ /# take the key away/) { printf "%s", block; found = 1 } inside = 0 }
          inside { block = block $0 "\n" }
          END { exit !found }' ../../README.md >"$tmp/readme.sh"
-    sed -i "s|/tmp/tour/ca\.pem|$ca|g; s|8443|$port|g
+    sed -i "s|/tmp/tour/ca\.pem|$ca|g; s|8443|$port|g; s|localhost:5300/_emulator|localhost:$CLIENTS_CONTROL/_emulator|g
             s|^sleep .*|curl -sS -o /dev/null -d '{\"advance\":\"PT5M\"}' $control/clock|" "$tmp/readme.sh"
     bash -eu "$tmp/readme.sh" >"$tmp/readme.out" 2>&1 || { cat "$tmp/readme.out"; return 1; }
     cat "$tmp/readme.out"
+    grep -q '"status":"Revoked"' "$tmp/readme.out"
     grep -q 'the encryption key is no longer valid' "$tmp/readme.out"
     [ "$(tail -n 1 "$tmp/readme.out")" = 'one hundred secret teapots' ]
 }
