@@ -47,6 +47,7 @@ SUITES = {
     "az_around": (plain("az_around.py"), None),
     "az_bus": (plain("az_bus.py"), None),
     "az_topics": (plain("az_topics.py"), None),
+    "az_deploy": (plain("az_deploy.py"), None),
     "terraform": (plain("terraform.py"), None),
     "python_keys": ([PYTHON, "-B", "python_keys.py"], with_vault),
     "python_secrets": ([PYTHON, "-B", "python_secrets.py"], with_vault),

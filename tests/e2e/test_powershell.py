@@ -1,8 +1,12 @@
 """The article's PowerShell commands, as the requests that their modules send (as far as is publicly known): the modules themselves do
-not run here. Add-AzEnvironment and Connect-AzAccount, Get-AzResource -ExpandProperties, Set-AzKeyVaultAccessPolicy."""
+not run here. Add-AzEnvironment and Connect-AzAccount, Get-AzResource -ExpandProperties, Set-AzKeyVaultAccessPolicy,
+New-AzResourceGroupDeployment."""
 
+import json
+import os
 import urllib.parse
 
+import harness
 from harness import CLIENT, CLIENT_OID, SECRET, SUB, TENANT
 
 AGENT = {"User-Agent": "AzurePowershell/Az.4.0.0", "Accept": "application/json", "CommandName": "e2e"}
@@ -77,3 +81,41 @@ def test_the_namespace_gets_access_to_the_vault(case):
     assert after["properties"]["enablePurgeProtection"] is True
     s.encrypt()
     assert s.listed_keys() == s.keys
+
+
+def template(name):
+    with open(os.path.join(harness.ROOT, "fixtures", "article", name)) as f:
+        return json.load(f)
+
+
+def new_deployment(s, name, file, **parameters):
+    """New-AzResourceGroupDeployment: the group is looked for, the template validated, deployed, and asked after until it is done."""
+    path = f"{s.group_path}/providers/Microsoft.Resources/deployments/{name}"
+    arm(s, "HEAD", s.group_path).expect(204)
+    body = {"properties": {"mode": "Incremental", "template": template(file), "debugSetting": {"detailLevel": "none"},
+                           "parameters": {k: {"value": v} for k, v in parameters.items()}}}
+    valid = arm(s, "POST", f"{path}/validate", body).expect(200).json()
+    assert "error" not in valid or valid["error"] is None, valid
+    arm(s, "PUT", path, body).expect(200, 201)
+    shown = arm(s, "GET", path).expect(200).json()["properties"]
+    states = [o["properties"]["provisioningState"] for o in arm(s, "GET", f"{path}/operations").expect(200).json()["value"]]
+    assert shown["provisioningState"] == "Succeeded" and set(states) == {"Succeeded"}, (shown, states)
+    return shown
+
+
+def test_the_article_by_deployments(case):
+    """$outputs = New-AzResourceGroupDeployment …; $outputs.Outputs["serviceBusNamespaceId"].value"""
+    s = case.story()
+    s.make_group()
+    s.make_vault()
+    for k in s.keys:
+        s.make_key(k)
+    done = new_deployment(s, "CreateServiceBusPremiumNamespace", "CreateServiceBusPremiumNamespace.json",
+                          namespaceName=s.namespace, location="northeurope")
+    made = {k.lower(): v["value"] for k, v in done["outputs"].items()}["servicebusnamespaceid"]  # as PowerShell looks names up
+    assert made.lower() == s.namespace_path.lower(), made
+    principal = get_resource(s, made)["identity"]["principalId"]
+    set_policy(s, get_vault(s, s.vault), principal, ["get", "wrapKey", "unwrapKey", "list"])
+    new_deployment(s, "UpdateServiceBusNamespaceWithEncryption", "UpdateServiceBusNamespaceWithEncryption.json",
+                   namespaceName=s.namespace, location="northeurope", keyName=s.keys[0], keyVaultUri=s.vault_uri)
+    assert s.keys[0] in s.listed_keys(), s.get_namespace()
