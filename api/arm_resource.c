@@ -34,7 +34,7 @@ static bool tag_matches(const struct listing *l, const struct item *i)
 
 static bool wanted(const char *filter, const char *have)
 {
-    return filter == NULL || text_ieq(filter, have);
+    return filter == NULL || (have != NULL && text_ieq(filter, have));
 }
 
 static void show(struct request *r, struct listing *l, const struct item *i)
@@ -120,6 +120,20 @@ out:
     return rc;
 }
 
+/* The group's name within "/subscriptions/S/resourceGroups/G…"; NULL: it is in none. */
+static const char *group_of(struct request *r, const char *id)
+{
+    static const char subscriptions[] = "/subscriptions/", groups[] = "/resourceGroups/";
+    if (!text_istarts(id, subscriptions))
+        return NULL;
+    id += sizeof subscriptions - 1;
+    id += strcspn(id, "/");
+    if (!text_istarts(id, groups))
+        return NULL;
+    id += sizeof groups - 1;
+    return arena_strndup(r->arena, id, strcspn(id, "/"));
+}
+
 /* Resources of other providers, which templates made. */
 static enum sb_err show_documents(struct request *r, const char *sub, const char *group, struct listing *l,
                                   struct sb_error *err)
@@ -138,7 +152,7 @@ static enum sb_err show_documents(struct request *r, const char *sub, const char
                             .type = d[i].type,
                             .location = d[i].location,
                             .tags = json_is_object(tags) ? json_print(tags, r->arena) : NULL,
-                            .group = group});
+                            .group = group_of(r, d[i].id)});
         json_free(body);
     }
 out:

@@ -64,7 +64,7 @@ static const struct cfg_option options[] = {
     {"log-format", "SEALEDBUS_LOG_FORMAT", "text|json", CFG_CHOICE, AT(log_format), "text", 0, 0,
      "how it looks"},
     {"print-hosts", NULL, "NAME...", CFG_ACTION, AT(action), NULL, CONFIG_PRINT_HOSTS, 0,
-     "print hosts-file lines for these namespaces and vaults"},
+     "print hosts-file lines: ARM, sign-in and Graph, then these namespaces and vaults"},
     {"print-capabilities", NULL, NULL, CFG_ACTION, AT(action), NULL, CONFIG_CAPABILITIES, 0,
      "print what this build can do, as JSON"},
     {"help", NULL, NULL, CFG_ACTION, AT(action), NULL, CONFIG_HELP, 0, "print this"},
@@ -542,7 +542,15 @@ void config_describe(struct jw *w, const char *key)
 void config_hosts(const struct config *c, struct sb_buf *b)
 {
     static const enum host_kind kinds[] = {HOST_BUS, HOST_VAULT};
+    size_t n = 0;
+    const char *const *fixed = hosts_cert_dns(&n);
     struct sb_arena *a = arena_new(1u << 20);
+    buf_adds(b, "127.0.0.1");
+    for (size_t i = 0; i < n; i++) {
+        if (fixed[i][0] != '*' && strcmp(fixed[i], "localhost") != 0)
+            buf_addf(b, " %s", fixed[i]);
+    }
+    buf_adds(b, "\n");
     for (size_t i = 0; a && i < c->names.n; i++) {
         buf_addf(b, "127.0.0.1");
         for (size_t k = 0; k < SB_ARRAY_LEN(kinds) * 2; k++)

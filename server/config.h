@@ -65,7 +65,7 @@ SB_MUST enum sb_err config_parse(int argc, char *const *argv, config_env *env, s
 void config_help(struct sb_buf *b);
 /* One object per option: name, env, default, repeatable, text. */
 void config_describe(struct jw *w, const char *key);
-/* Hosts-file lines for --print-hosts. */
+/* Hosts-file lines for --print-hosts: the names that are always there, then those of each NAME. */
 void config_hosts(const struct config *c, struct sb_buf *b);
 
 #endif

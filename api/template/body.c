@@ -75,31 +75,12 @@ enum sb_err tmpl_body(struct tmpl *t, const struct tmpl_resource *r, enum tmpl_w
 
 /* ---- what may be kept ---- */
 
-static bool holds_secret(const struct tmpl *t, const char *text)
-{
-    for (size_t i = 0; i < t->parameters_n; i++) {
-        const char *secret = t->shown[i].secure ? tv_text(t->shown[i].value) : NULL;
-        if (secret && *secret && strstr(text, secret))
-            return true;
-    }
-    return false;
-}
-
-static bool is_secret(const struct tmpl *t, const struct tv *v)
-{
-    for (size_t i = 0; i < t->parameters_n; i++) {
-        if (t->shown[i].secure && t->shown[i].value == v)
-            return true;
-    }
-    return v->type == TV_STRING && holds_secret(t, v->u.s);
-}
-
 /* TV_DEPTH_MAX bounds the recursion. */
 const struct tv *tmpl_public(struct tmpl *t, const struct tv *v)
 {
     struct tv_list list = {0};
     struct tv_fields fields = {0};
-    if (is_secret(t, v))
+    if (secret_is(t, v))
         return tv_null();
     for (uint32_t i = 0; v->type == TV_ARRAY && i < v->n; i++) {
         if (!tv_push(t->a, &list, tmpl_public(t, v->u.items[i])))
@@ -107,7 +88,7 @@ const struct tv *tmpl_public(struct tmpl *t, const struct tv *v)
     }
     for (uint32_t i = 0; v->type == TV_OBJECT && i < v->n; i++) {
         const struct tv_member *m = &v->u.members[i];
-        if (!is_secret(t, m->value) && !tv_put(t->a, &fields, m->key, tmpl_public(t, m->value)))
+        if (!secret_is(t, m->value) && !tv_put(t->a, &fields, m->key, tmpl_public(t, m->value)))
             return NULL;
     }
     if (v->type == TV_ARRAY)

@@ -115,8 +115,7 @@ static const struct tv *array_value(struct eval *ev, const struct tv *v)
 /* The name of a member, which may be an expression. NULL: failed. */
 static const char *member_key(struct eval *ev, const char *key)
 {
-    size_t n = strlen(key);
-    if (n < 2 || key[0] != '[' || key[n - 1] != ']')
+    if (!tv_reads_as_expression(key, strlen(key)))
         return key;
     const struct tv *text = tv_string(EVAL_ARENA(ev), key);
     const struct tv *got = text ? string_value(ev, text) : NULL;

@@ -134,17 +134,6 @@ static void expand(struct sb_buf *b, const char *text, const struct fault_place 
     }
 }
 
-/* Takes the text of secure parameters out of a message: a function's own words may have quoted one. */
-static void scrub(struct tmpl *t, char *message)
-{
-    for (size_t i = 0; i < t->parameters_n; i++) {
-        const char *secret = t->parameters[i].shown.secure ? tv_text(t->parameters[i].shown.value) : NULL;
-        size_t n = secret ? strlen(secret) : 0;
-        for (char *at = n > 2 ? strstr(message, secret) : NULL; at; at = strstr(at + n, secret))
-            memset(at, '*', n);
-    }
-}
-
 enum sb_err fault_set(struct tmpl *t, struct sb_error *err, const struct fault_place *place, enum fault_id id,
                       const char *const *values)
 {
@@ -162,6 +151,6 @@ enum sb_err fault_set(struct tmpl *t, struct sb_error *err, const struct fault_p
         .path = place && place->path ? place->path : "",
     };
     if (message)
-        scrub(t, message);
+        secret_scrub(t, message); /* a function's own words may have quoted one */
     return sb_fail(err, SB_ETEMPLATE, "%s", t->fault.message);
 }

@@ -55,6 +55,11 @@ const struct tv *tv_float(struct sb_arena *a, double d)
     return v;
 }
 
+bool tv_reads_as_expression(const char *s, size_t n)
+{
+    return n > 1 && s[0] == '[' && s[n - 1] == ']';
+}
+
 const struct tv *tv_string_own(struct sb_arena *a, const char *s, size_t n)
 {
     if (!s || n >= TV_WEIGHT_MAX)
@@ -65,7 +70,7 @@ const struct tv *tv_string_own(struct sb_arena *a, const char *s, size_t n)
     v->u.s = s;
     v->n = (uint32_t)n;
     v->weight = (uint32_t)n / 8 + 1;
-    v->dynamic = n > 1 && s[0] == '[' && s[n - 1] == ']';
+    v->dynamic = tv_reads_as_expression(s, n);
     if (v->dynamic && !(v->slot = ARENA_NEW(a, struct tv_slot)))
         return NULL;
     return v;
@@ -154,9 +159,10 @@ const struct tv *tv_object(struct sb_arena *a, const struct tv_member *members, 
     v->u.members = members;
     v->n = (uint32_t)n;
     for (size_t i = 0; i < n; i++) {
-        if (!take_in(v, members[i].value, 1 + strlen(members[i].key) / 8))
+        size_t len = strlen(members[i].key);
+        if (!take_in(v, members[i].value, 1 + len / 8))
             return NULL;
-        v->dynamic |= text_ieq(members[i].key, "copy");
+        v->dynamic |= tv_reads_as_expression(members[i].key, len) || text_ieq(members[i].key, "copy");
     }
     if (n > INDEX_FROM && !(v->index = index_build(a, members, n)))
         return NULL;

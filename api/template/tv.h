@@ -36,7 +36,7 @@ struct tv_member;
 
 struct tv {
     enum tv_type type;
-    bool dynamic;    /* somewhere in it is a string that reads as an expression, or a copy array */
+    bool dynamic;    /* somewhere in it is a text or a name that reads as an expression, or a copy array */
     uint16_t depth;  /* 1 for scalars and empty containers */
     uint32_t weight; /* see above */
     uint32_t n;      /* bytes of a string, elements of an array, members of an object */
@@ -69,6 +69,8 @@ const struct tv *tv_null(void);
 const struct tv *tv_bool(bool b);
 const struct tv *tv_int(struct sb_arena *a, int64_t i);
 const struct tv *tv_float(struct sb_arena *a, double d);
+/* "[…]": an expression where it stands for one; also of names. */
+bool tv_reads_as_expression(const char *s, size_t n);
 /* s is copied. */
 const struct tv *tv_string(struct sb_arena *a, const char *s);
 const struct tv *tv_stringn(struct sb_arena *a, const char *s, size_t n);

@@ -1,63 +1,131 @@
-"""Azure CLI: the article's templates, word for word, through az deployment group."""
+"""Azure CLI: az deployment. The article's templates, word for word, with its parameter files filled in as its notes say."""
 
+import json
 import os
 
-from az import PORT, Az
+from az import Az
 from checks import Suite
 
 ARTICLE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "fixtures", "article")
 GROUP, VAULT, NAMESPACE = "ContosoRG", "contoso-deploy-vault", "contoso-deployed"
-CREATE = os.path.join(ARTICLE, "CreateServiceBusPremiumNamespace.json")
-ENCRYPT = os.path.join(ARTICLE, "UpdateServiceBusNamespaceWithEncryption.json")
+CREATE, UPDATE = "CreateServiceBusPremiumNamespace", "UpdateServiceBusNamespaceWithEncryption"
 
 suite = Suite("az deploy")
 az = Az("deploy")
 show = f"servicebus namespace show --name {NAMESPACE} --resource-group {GROUP}"
 
 
-def deployment(verb, name, template, *parameters):
-    return az(f"deployment group {verb} --resource-group {GROUP} --name {name} --template-file {template} --parameters", *parameters)
+def file(name, text):
+    path = os.path.join(os.environ["CLIENTS_TMP"], name)
+    with open(path, "w") as f:
+        f.write(text)
+    return path
 
 
-with suite.check("sign in, a group, a vault with three keys"):
+def parameters(name):
+    """The parameter file with its placeholders replaced."""
+    with open(os.path.join(ARTICLE, f"{name}Params.json")) as f:
+        text = f.read()
+    for placeholder, value in (("ServiceBusNamespaceName", NAMESPACE), ("Location", "West US"), ("KeyVaultName", VAULT), ("KeyName", "key1")):
+        text = text.replace(f"<{placeholder}>", value)
+    assert "<" not in text, text
+    return file(f"{name}Params.json", text)
+
+
+def article(verb, name):
+    return az(f"deployment group {verb} --name {name} --resource-group {GROUP} --template-file {ARTICLE}/{name}.json"
+              f" --parameters @{parameters(name)}")
+
+
+def template(name, *resources, **sections):
+    return file(name, json.dumps({"$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#",
+                                  "contentVersion": "1.0.0.0", "resources": resources, **sections}, indent=2))
+
+
+with suite.check("sign in, a group, a vault with a key"):
     az.register()
     az.sign_in()
     az(f"group create --name {GROUP} --location westus")
     az(f"keyvault create --name {VAULT} --resource-group {GROUP} --enable-purge-protection true --enable-rbac-authorization false")
-    for name in ("key1", "key2", "key3"):
-        az(f"keyvault key create --vault-name {VAULT} --name {name}")
+    az(f"keyvault key create --vault-name {VAULT} --name key1")
 
-with suite.check("deployment group validate and what-if change nothing"):
-    wanted = (f"namespaceName={NAMESPACE}", "location=westus")
-    assert deployment("validate", "create", CREATE, *wanted)["error"] is None
-    changes = az(f"deployment group what-if --resource-group {GROUP} --no-pretty-print --template-file {CREATE} --parameters", *wanted)["changes"]
-    assert ("Create", NAMESPACE) in [(c["changeType"], c["resourceId"].split("/")[-1]) for c in changes], changes
+with suite.check("deployment group validate says what would be made, and makes nothing"):
+    checked = article("validate", CREATE)
+    assert checked["error"] is None and checked["properties"]["provisioningState"] == "Succeeded", checked
+    assert [r["id"].rpartition("/")[2] for r in checked["properties"]["validatedResources"]] == [NAMESPACE], checked
     assert az(f"servicebus namespace list --resource-group {GROUP}") == []
 
-with suite.check("deployment group create makes the namespace with its identity"):
-    done = deployment("create", "create", CREATE, *wanted)["properties"]
-    assert done["provisioningState"] == "Succeeded" and NAMESPACE in str(done["outputs"]), done
+with suite.check("deployment group create makes the namespace with its identity; its output is the id"):
+    done = article("create", CREATE)["properties"]
     made = az(show)
-    assert made["sku"]["name"] == "Premium" and made["identity"]["principalId"], made
+    assert done["provisioningState"] == "Succeeded" and done["outputs"] == {"serviceBusNamespaceId": {"type": "String", "value": made["id"]}}, done
+    assert made["sku"]["name"] == "Premium" and made["identity"]["type"] == "SystemAssigned", made
 
-with suite.check("deployment group create with the second template encrypts it under three keys"):
+with suite.check("the second template is refused while that identity has no access, then encrypts the namespace"):
+    az.refused(VAULT, f"deployment group create --name {UPDATE} --resource-group {GROUP} --template-file {ARTICLE}/{UPDATE}.json"
+                      f" --parameters @{parameters(UPDATE)}")
+    assert az(f"deployment group show --resource-group {GROUP} --name {UPDATE}")["properties"]["error"]["code"] == "DeploymentFailed"
     az(f"keyvault set-policy --name {VAULT} --object-id {made['identity']['principalId']} --key-permissions get wrapKey unwrapKey list")
-    uri = f"https://{VAULT}.vault.localhost:{PORT}"
-    done = deployment("create", "encrypt", ENCRYPT, *wanted, f"keyVaultUri={uri}", "keyName=key1")["properties"]
-    assert done["provisioningState"] == "Succeeded", done
-    assert "key1" in [k["keyName"] for k in az(show)["encryption"]["keyVaultProperties"]]
+    assert article("create", UPDATE)["properties"]["provisioningState"] == "Succeeded"
+    assert [k["keyName"] for k in az(show)["encryption"]["keyVaultProperties"]] == ["key1"]
 
-with suite.check("deployment group list, show, operation list"):
-    assert sorted(d["name"] for d in az(f"deployment group list --resource-group {GROUP}")) == ["create", "encrypt"]
-    assert az(f"deployment group show --resource-group {GROUP} --name encrypt")["properties"]["mode"] == "Incremental"
-    states = [o["properties"]["provisioningState"] for o in az(f"deployment operation group list --resource-group {GROUP} --name create")]
-    assert states and set(states) == {"Succeeded"}, states
+with suite.check("deployment group list, show, export; operations; delete"):
+    within = f"--resource-group {GROUP} --name {CREATE}"
+    assert sorted(d["name"] for d in az(f"deployment group list --resource-group {GROUP}")) == [CREATE, UPDATE]
+    assert az(f"deployment group list --resource-group {GROUP} --filter", "provisioningState eq 'Failed'") == []
+    assert az(f"deployment group show {within}")["properties"]["mode"] == "Incremental"
+    with open(f"{ARTICLE}/{CREATE}.json") as f:
+        assert az(f"deployment group export {within}") == json.load(f)
+    listed = az(f"deployment operation group list {within}")
+    assert [o["properties"]["targetResource"]["id"] for o in listed if o["properties"]["targetResource"]] == [made["id"]], listed
+    assert {o["properties"]["provisioningState"] for o in listed} == {"Succeeded"}, listed
+    shown, = az(f"deployment operation group show {within} --operation-ids {listed[0]['operationId']}")
+    assert shown["operationId"] == listed[0]["operationId"], shown
+    az(f"deployment group delete {within}")
+    az.refused("DeploymentNotFound", f"deployment group show {within}")
 
-with suite.check("a template that cannot be is refused with its line"):
-    bad = os.path.join(os.environ["CLIENTS_TMP"], "bad.json")
-    with open(bad, "w") as f:
-        f.write('{"$schema":"https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#","contentVersion":"1.0.0.0",\n'
-                '"resources":[{"type":"Microsoft.ServiceBus/namespaces","apiVersion":"2024-01-01","name":"[concat(\'a\'","location":"westus"}]}')
-    az.refused("InvalidTemplate", f"deployment group create --resource-group {GROUP} --name bad --template-file {bad}")
+with suite.check("a template as people write it: comments, strings over several lines, a secure parameter, a loop, outputs"):
+    text = """{ // lenient
+  "$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#", "contentVersion": "1.0.0.0",
+  "parameters": {"count": {"type": "int", "defaultValue": 1}, /* several
+    lines */ "pw": {"type": "securestring"}},
+  "resources": [{"type": "Microsoft.ServiceBus/namespaces", "apiVersion": "2024-01-01", "name": "contoso-loop", "location": "[resourceGroup().location]"},
+    {"type": "Microsoft.ServiceBus/namespaces/queues", "apiVersion": "2024-01-01", "name": "[format('contoso-loop/q{0}', copyIndex())]",
+     "copy": {"name": "queues", "count": "[parameters('count')]"}, "dependsOn": ["contoso-loop"], "properties": {}},
+    {"type": "Contoso.Other/things", "apiVersion": "2020-01-01", "name": "thing", "properties": {"password": "[parameters('pw')]"}}],
+  "outputs": {"text": {"type": "string", "value": "[concat('two
+lines', '')]"}}
+}"""
+    done = az(f"deployment group create --resource-group {GROUP} --name loop --template-file {file('loop.json', text)} --parameters count=3 pw=Teapot-Secret")
+    assert "Teapot-Secret" not in json.dumps(done) and done["properties"]["parameters"]["pw"] == {"type": "SecureString"}, done
+    assert done["properties"]["outputs"]["text"]["value"].split() == ["two", "lines"], done
+    assert [q["name"] for q in az(f"servicebus queue list --namespace-name contoso-loop --resource-group {GROUP}")] == ["q0", "q1", "q2"]
+
+with suite.check("a template that cannot be is refused, whatever az asks first"):
+    namespace = {"type": "Microsoft.ServiceBus/namespaces", "apiVersion": "2024-01-01", "name": "contoso-bad", "location": "westus"}
+    bad = template("bad.json", {**namespace, "name": "[concat('a'"+"]"})
+    for verb in ("create", "validate"):
+        az.refused("InvalidTemplate", f"deployment group {verb} --resource-group {GROUP} --name bad --template-file {bad}")
+    az.refused("InvalidTemplate", f"deployment group create --resource-group {GROUP} --name bad --template-file"
+                                  f" {template('bad.json', {**namespace, 'dependsOn': ['nowhere']})}")
+
+with suite.check("deployment sub validate, create, show, list, operation list, delete: a group and, nested, what is in it"):
+    inner = {"$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#", "contentVersion": "1.0.0.0", "resources": [namespace]}
+    whole = template("whole.json", {"type": "Microsoft.Resources/resourceGroups", "apiVersion": "2022-09-01", "name": "FabrikamRG", "location": "westus"},
+                     {"type": "Microsoft.Resources/deployments", "apiVersion": "2022-09-01", "name": "inner", "resourceGroup": "FabrikamRG",
+                      "dependsOn": ["FabrikamRG"], "properties": {"mode": "Incremental", "template": inner}})
+    az(f"deployment sub validate --location westus --name whole --template-file {whole}")
+    assert az("group exists --name FabrikamRG") is False
+    assert az(f"deployment sub create --location westus --name whole --template-file {whole}")["properties"]["provisioningState"] == "Succeeded"
+    assert az("servicebus namespace show --name contoso-bad --resource-group FabrikamRG")["status"] == "Active"
+    assert az("deployment sub show --name whole")["location"] == "westus"
+    assert [d["name"] for d in az("deployment sub list")] == ["whole"]
+    assert len(az("deployment operation sub list --name whole")) == 2
+    az("deployment sub delete --name whole")
+    assert az("deployment sub list") == []
+
+with suite.check("complete mode takes away what the template lacks"):
+    az(f"deployment group create --resource-group FabrikamRG --name all --mode Complete --template-file {template('none.json')}")
+    assert az("resource list --resource-group FabrikamRG") == []
 
 suite.close()

@@ -74,8 +74,11 @@ def test_what_is_printed(case):
     assert (status, err) == (0, "") and out.startswith("sealedbus "), out
     status, out, err = run("--print-hosts", "one-ns", "two-vault")
     lines = [line.split() for line in out.splitlines() if not line.startswith("#")]
-    assert (status, err) == (0, "") and len(lines) == 2, out
-    for (address, *names), label in zip(lines, ("one-ns", "two-vault")):
+    assert (status, err) == (0, "") and len(lines) == 3, out
+    assert lines[0][0] == "127.0.0.1" and set(lines[0][1:]) == {
+        "management.azure.com", "management.localhost", "login.microsoftonline.com", "login.windows.net", "login.localhost",
+        "graph.microsoft.com", "graph.localhost"}, out
+    for (address, *names), label in zip(lines[1:], ("one-ns", "two-vault")):
         assert address == "127.0.0.1"
         assert set(names) == {f"{label}.{suffix}" for suffix in ("servicebus.windows.net", "servicebus.localhost", "vault.azure.net", "vault.localhost")}
 

@@ -1,5 +1,5 @@
-/* test_arm_deployment.c: Microsoft.Resources/deployments through the dispatcher: the article's templates, what az sends,
- * failures, nested and complete deployments, what is kept. */
+/* test_arm_deployment.c: Microsoft.Resources/deployments through the dispatcher: the article's templates,
+ * what az sends, failures, nested and complete deployments, what is kept. */
 #include <stdio.h>
 #include <stdlib.h>
 #include "tests/unit/api/arm_fixture.h"
@@ -23,7 +23,8 @@ static char body[1 << 17];
 /* PUTs (or validates) a template, given without its head, in single quotes for reading. */
 static int send_in(const char *url, const char *mode, const char *members, const char *parameters, bool post)
 {
-    snprintf(body, sizeof body, "{\"properties\": {\"mode\": \"%s\", \"parameters\": %s, template: {" HEAD_ ", %s}}}", mode,
+    snprintf(body, sizeof body,
+             "{\"properties\": {\"mode\": \"%s\", \"parameters\": %s, template: {" HEAD_ ", %s}}}", mode,
              parameters ? parameters : "{}", members);
     return call(ARM, post ? "POST" : "PUT", url, body);
 }
@@ -59,12 +60,15 @@ START_TEST(test_deployment__article)
     static char template[16384];
     read_file("fixtures/article/CreateServiceBusPremiumNamespace.json", template, sizeof template);
     snprintf(body, sizeof body,
-             "{\"properties\": {\"parameters\": {\"namespaceName\": {\"value\": \"busdemo1\"}}, \"mode\": \"Incremental\", "
+             "{\"properties\": {\"parameters\": {\"namespaceName\": {\"value\": \"busdemo1\"}}, \"mode\": "
+             "\"Incremental\", "
              "template:%s}}",
              template);
     ck_assert_int_eq(call(ARM, "POST", DEPLOY "one/validate" V, body), 200);
     ck_assert_str_eq(text_at("properties.provisioningState"), "Succeeded");
-    ck_assert_str_eq(json_text(json_get(json_first(json_path(answer, "properties.validatedResources")), "id")), NS "busdemo1");
+    ck_assert_str_eq(
+        json_text(json_get(json_first(json_path(answer, "properties.validatedResources")), "id")),
+        NS "busdemo1");
     ck_assert_int_eq(call(ARM, "GET", NS "busdemo1" V_BUS, NULL), 404);
     ck_assert_int_eq(call(ARM, "PUT", DEPLOY "one" V, body), 201);
     ck_assert_str_eq(text_at("properties.provisioningState"), "Accepted");
@@ -78,7 +82,8 @@ START_TEST(test_deployment__article)
     ck_assert_str_eq(text_at("properties.outputs.serviceBusNamespaceId.value"), NS "busdemo1");
     ck_assert_str_eq(text_at("properties.outputs.serviceBusNamespaceId.type"), "String");
     ck_assert_str_eq(text_at("properties.parameters.location.value"), "westus");
-    ck_assert_str_eq(json_text(json_get(json_first(json_path(answer, "properties.outputResources")), "id")), NS "busdemo1");
+    ck_assert_str_eq(json_text(json_get(json_first(json_path(answer, "properties.outputResources")), "id")),
+                     NS "busdemo1");
     ck_assert_int_eq(call(ARM, "GET", NS "busdemo1" V_BUS, NULL), 200);
     ck_assert_str_eq(text_at("sku.name"), "Premium");
     /* again: 200 */
@@ -88,12 +93,15 @@ END_TEST
 
 START_TEST(test_deployment__records)
 {
-    ck_assert_int_eq(deploy("d1", "\"resources\": [{\"type\": \"Microsoft.ServiceBus/namespaces\", \"apiVersion\": \"2021-11-01\", "
-                                  "\"name\": \"recns1\", \"location\": \"westus\"}, {\"type\": "
-                                  "\"Microsoft.ServiceBus/namespaces/queues\", \"apiVersion\": \"2021-11-01\", \"name\": "
-                                  "\"recns1/q\", \"dependsOn\": [\"recns1\"], \"properties\": {}}]",
-                            NULL),
-                     201);
+    ck_assert_int_eq(
+        deploy(
+            "d1",
+            "\"resources\": [{\"type\": \"Microsoft.ServiceBus/namespaces\", \"apiVersion\": \"2021-11-01\", "
+            "\"name\": \"recns1\", \"location\": \"westus\"}, {\"type\": "
+            "\"Microsoft.ServiceBus/namespaces/queues\", \"apiVersion\": \"2021-11-01\", \"name\": "
+            "\"recns1/q\", \"dependsOn\": [\"recns1\"], \"properties\": {}}]",
+            NULL),
+        201);
     ck_assert_str_eq(state("d1"), "Succeeded");
     ck_assert_uint_eq(json_size(json_path(answer, "properties.dependencies")), 1);
     ck_assert_int_eq(call(ARM, "GET", SUB "/resourcegroups/rg/deployments/d1/operations" V, NULL), 200);
@@ -110,13 +118,15 @@ START_TEST(test_deployment__records)
     ck_assert_int_eq(call(ARM, "HEAD", DEPLOY "d2" V, NULL), 404);
     ck_assert_int_eq(call(ARM, "GET", DEPLOY "d2" V, NULL), 404);
     ck_assert_str_eq(text_at("error.code"), "DeploymentNotFound");
-    ck_assert_int_eq(call(ARM, "GET", GROUP "/providers/Microsoft.Resources/deployments" V
-                                            "&$filter=provisioningState%20eq%20'Succeeded'",
+    ck_assert_int_eq(call(ARM, "GET",
+                          GROUP "/providers/Microsoft.Resources/deployments" V
+                                "&$filter=provisioningState%20eq%20'Succeeded'",
                           NULL),
                      200);
     ck_assert_uint_eq(items(), 1);
-    ck_assert_int_eq(call(ARM, "GET", GROUP "/providers/Microsoft.Resources/deployments" V
-                                            "&$filter=provisioningState%20eq%20'Failed'",
+    ck_assert_int_eq(call(ARM, "GET",
+                          GROUP "/providers/Microsoft.Resources/deployments" V
+                                "&$filter=provisioningState%20eq%20'Failed'",
                           NULL),
                      200);
     ck_assert_uint_eq(items(), 0);
@@ -129,10 +139,12 @@ END_TEST
 static const struct {
     const char *members, *code, *message;
 } refused[] = {
-    {"\"parameters\": {\"a\": {\"type\": \"string\"}}, \"resources\": []", "InvalidTemplate", "is not provided"},
-    {"\"resources\": [{\"type\": \"a.b/c\", \"apiVersion\": \"1\", \"name\": \"[nosuch()]\"}]", "InvalidTemplate",
-     "The template function 'nosuch' is not valid."},
-    {"\"resources\": [1", "InvalidRequestContent", "After parsing a value an unexpected character was encountered: }."},
+    {"\"parameters\": {\"a\": {\"type\": \"string\"}}, \"resources\": []", "InvalidTemplate",
+     "is not provided"},
+    {"\"resources\": [{\"type\": \"a.b/c\", \"apiVersion\": \"1\", \"name\": \"[nosuch()]\"}]",
+     "InvalidTemplate", "The template function 'nosuch' is not valid."},
+    {"\"resources\": [1", "InvalidRequestContent",
+     "After parsing a value an unexpected character was encountered: }."},
     {"\"resources\": 1", "InvalidTemplate", "The template section 'resources'"},
 };
 
@@ -140,9 +152,11 @@ START_TEST(test_deployment__refuses)
 {
     ck_assert_int_eq(deploy("bad", refused[_i].members, NULL), 400);
     ck_assert_str_eq(text_at("error.code"), refused[_i].code);
-    ck_assert_msg(strstr(text_at("error.message"), refused[_i].message) != NULL, "%s", text_at("error.message"));
+    ck_assert_msg(strstr(text_at("error.message"), refused[_i].message) != NULL, "%s",
+                  text_at("error.message"));
     ck_assert_str_eq(header_of("x-ms-failure-cause"), "gateway");
-    ck_assert_str_eq(json_text(json_get(json_first(json_path(answer, "error.additionalInfo")), "type")), "TemplateViolation");
+    ck_assert_str_eq(json_text(json_get(json_first(json_path(answer, "error.additionalInfo")), "type")),
+                     "TemplateViolation");
     ck_assert_int_eq(call(ARM, "GET", DEPLOY "bad" V, NULL), 404);
 }
 END_TEST
@@ -161,7 +175,9 @@ START_TEST(test_deployment__refuses_bodies)
     for (size_t i = 0; i < SB_ARRAY_LEN(rows); i++)
         ck_assert_msg(call(ARM, "PUT", DEPLOY "bad" V, rows[i]) / 100 == 4, "%s", rows[i]);
     ck_assert_int_eq(call(ARM, "PUT", DEPLOY "no%20blanks" V, "{}"), 400);
-    ck_assert_int_eq(call(ARM, "PUT", SUB "/resourceGroups/none/providers/Microsoft.Resources/deployments/d" V, "{}"), 404);
+    ck_assert_int_eq(
+        call(ARM, "PUT", SUB "/resourceGroups/none/providers/Microsoft.Resources/deployments/d" V, "{}"),
+        404);
     ck_assert_str_eq(text_at("error.code"), "ResourceGroupNotFound");
 }
 END_TEST
@@ -169,12 +185,14 @@ END_TEST
 /* One resource is refused: what depends on it is not tried, the rest is made; the error tells. */
 START_TEST(test_deployment__fails)
 {
-    ck_assert_int_eq(deploy("f", "\"resources\": [{\"type\": \"Microsoft.ServiceBus/namespaces/queues\", \"apiVersion\": "
-                                 "\"2021-11-01\", \"name\": \"nonamespace/q\"}, {\"type\": \"Other.Provider/things\", "
-                                 "\"apiVersion\": \"1\", \"name\": \"waits\", \"dependsOn\": [\"nonamespace/q\"]}, {\"type\": "
-                                 "\"Other.Provider/things\", \"apiVersion\": \"1\", \"name\": \"goeson\"}]",
-                            NULL),
-                     201);
+    ck_assert_int_eq(
+        deploy("f",
+               "\"resources\": [{\"type\": \"Microsoft.ServiceBus/namespaces/queues\", \"apiVersion\": "
+               "\"2021-11-01\", \"name\": \"nonamespace/q\"}, {\"type\": \"Other.Provider/things\", "
+               "\"apiVersion\": \"1\", \"name\": \"waits\", \"dependsOn\": [\"nonamespace/q\"]}, {\"type\": "
+               "\"Other.Provider/things\", \"apiVersion\": \"1\", \"name\": \"goeson\"}]",
+               NULL),
+        201);
     ck_assert_str_eq(state("f"), "Failed");
     ck_assert_str_eq(text_at("properties.error.code"), "DeploymentFailed");
     ck_assert_str_eq(text_at("properties.error.target"), DEPLOY "f");
@@ -189,20 +207,52 @@ START_TEST(test_deployment__fails)
 }
 END_TEST
 
+/* Resources without a location, too, are found by any filter, or not. */
+START_TEST(test_deployment__kept_resources_are_filtered)
+{
+    static const struct {
+        const char *filter;
+        size_t n;
+    } rows[] = {{"resourceGroup%20eq%20'RG'", 2},   {"resourceGroup%20eq%20'other'", 0},
+                {"location%20eq%20'westus'", 1},    {"name%20eq%20'nowhere'", 1},
+                {"resourceType%20eq%20'a.b/c'", 2}, {"tagName%20eq%20'none'", 0}};
+    ck_assert_int_eq(
+        deploy(
+            "k",
+            "\"resources\": [{\"type\": \"a.b/c\", \"apiVersion\": \"1\", \"name\": \"nowhere\"}, {\"type\": "
+            "\"a.b/c\", \"apiVersion\": \"1\", \"name\": \"placed\", \"location\": \"westus\"}]",
+            NULL),
+        201);
+    for (size_t i = 0; i < SB_ARRAY_LEN(rows); i++) {
+        char url[512];
+        snprintf(url, sizeof url, SUB "/resources" V "&$filter=%s", rows[i].filter);
+        ck_assert_int_eq(call(ARM, "GET", url, NULL), 200);
+        ck_assert_msg(items() == rows[i].n, "%s: %zu", rows[i].filter, items());
+    }
+}
+END_TEST
+
 /* reference() and outputs see what was deployed before; secrets are nowhere. */
 START_TEST(test_deployment__run_time)
 {
     ck_assert_int_eq(
-        deploy("r", "\"parameters\": {\"pw\": {\"type\": \"securestring\"}}, \"resources\": [{\"type\": "
-                    "\"Microsoft.ServiceBus/namespaces\", \"apiVersion\": \"2021-11-01\", \"name\": \"refns1\", \"location\": "
-                    "\"westus\"}, {\"type\": \"Other.Provider/things\", \"apiVersion\": \"1\", \"name\": \"t\", \"tags\": {\"a\": "
-                    "\"b\"}, \"properties\": {\"endpoint\": \"[reference('refns1').serviceBusEndpoint]\", \"password\": "
-                    "\"[parameters('pw')]\", \"login\": \"[concat('u:', parameters('pw'))]\"}}], \"outputs\": {\"back\": "
-                    "{\"type\": \"string\", \"value\": \"[reference(resourceId('Other.Provider/things', 't'), '1').endpoint]\"}, "
-                    "\"key\": {\"type\": \"string\", \"value\": "
-                    "\"[listKeys(resourceId('Microsoft.ServiceBus/namespaces/AuthorizationRules', 'refns1', "
-                    "'RootManageSharedAccessKey'), '2021-11-01').keyName]\"}, \"pw\": {\"type\": \"securestring\", \"value\": "
-                    "\"[parameters('pw')]\"}}",
+        deploy("r",
+               "\"parameters\": {\"pw\": {\"type\": \"securestring\"}}, \"resources\": [{\"type\": "
+               "\"Microsoft.ServiceBus/namespaces\", \"apiVersion\": \"2021-11-01\", \"name\": \"refns1\", "
+               "\"location\": "
+               "\"westus\"}, {\"type\": \"Other.Provider/things\", \"apiVersion\": \"1\", \"name\": \"t\", "
+               "\"tags\": {\"a\": "
+               "\"b\"}, \"properties\": {\"endpoint\": \"[reference('refns1').serviceBusEndpoint]\", "
+               "\"password\": "
+               "\"[parameters('pw')]\", \"login\": \"[concat('u:', parameters('pw'))]\"}}], \"outputs\": "
+               "{\"back\": "
+               "{\"type\": \"string\", \"value\": \"[reference(resourceId('Other.Provider/things', 't'), "
+               "'1').endpoint]\"}, "
+               "\"key\": {\"type\": \"string\", \"value\": "
+               "\"[listKeys(resourceId('Microsoft.ServiceBus/namespaces/AuthorizationRules', 'refns1', "
+               "'RootManageSharedAccessKey'), '2021-11-01').keyName]\"}, \"pw\": {\"type\": "
+               "\"securestring\", \"value\": "
+               "\"[parameters('pw')]\"}}",
                "{\"pw\": {\"value\": \"Hunter2-very-secret\"}}"),
         201);
     ck_assert_str_eq(state("r"), "Succeeded");
@@ -218,11 +268,16 @@ START_TEST(test_deployment__nested)
 {
     ck_assert_int_eq(
         deploy("outer",
-               "\"resources\": [{\"type\": \"Microsoft.Resources/deployments\", \"apiVersion\": \"2022-09-01\", \"name\": \"in\", "
-               "\"properties\": {\"mode\": \"Incremental\", \"expressionEvaluationOptions\": {\"scope\": \"inner\"}, "
-               "\"parameters\": {\"n\": {\"value\": \"nestns1\"}}, \"template\": {" HEAD_ ", \"parameters\": {\"n\": {\"type\": "
-               "\"string\"}}, \"resources\": [{\"type\": \"Microsoft.ServiceBus/namespaces\", \"apiVersion\": \"2021-11-01\", "
-               "\"name\": \"[parameters('n')]\", \"location\": \"westus\"}], \"outputs\": {\"o\": {\"type\": \"string\", \"value\": "
+               "\"resources\": [{\"type\": \"Microsoft.Resources/deployments\", \"apiVersion\": "
+               "\"2022-09-01\", \"name\": \"in\", "
+               "\"properties\": {\"mode\": \"Incremental\", \"expressionEvaluationOptions\": {\"scope\": "
+               "\"inner\"}, "
+               "\"parameters\": {\"n\": {\"value\": \"nestns1\"}}, \"template\": {" HEAD_
+               ", \"parameters\": {\"n\": {\"type\": "
+               "\"string\"}}, \"resources\": [{\"type\": \"Microsoft.ServiceBus/namespaces\", "
+               "\"apiVersion\": \"2021-11-01\", "
+               "\"name\": \"[parameters('n')]\", \"location\": \"westus\"}], \"outputs\": {\"o\": {\"type\": "
+               "\"string\", \"value\": "
                "\"[parameters('n')]\"}}}}}], \"outputs\": {\"seen\": {\"type\": \"string\", \"value\": "
                "\"[reference('in').outputs.o.value]\"}}",
                NULL),
@@ -240,12 +295,13 @@ START_TEST(test_deployment__too_deep)
     static char text[1 << 16], longer[1 << 16];
     snprintf(text, sizeof text, "\"resources\": []");
     for (int i = 0; i < 9; i++) {
-        int n =
-            snprintf(longer, sizeof longer,
-                 "\"resources\": [{\"type\": \"Microsoft.Resources/deployments\", \"apiVersion\": \"2022-09-01\", \"name\": "
-                 "\"level%d\", \"properties\": {\"mode\": \"Incremental\", \"expressionEvaluationOptions\": {\"scope\": "
-                 "\"inner\"}, \"template\": {" HEAD_ ", %s}}}]",
-                 i, text);
+        int n = snprintf(longer, sizeof longer,
+                         "\"resources\": [{\"type\": \"Microsoft.Resources/deployments\", \"apiVersion\": "
+                         "\"2022-09-01\", \"name\": "
+                         "\"level%d\", \"properties\": {\"mode\": \"Incremental\", "
+                         "\"expressionEvaluationOptions\": {\"scope\": "
+                         "\"inner\"}, \"template\": {" HEAD_ ", %s}}}]",
+                         i, text);
         ck_assert_int_lt(n, (int)sizeof longer);
         memcpy(text, longer, sizeof text);
     }
@@ -257,14 +313,19 @@ END_TEST
 START_TEST(test_deployment__complete_mode)
 {
     ck_assert_int_eq(call(ARM, "PUT", NS "oldns01" V_BUS, "{\"location\":\"westus\"}"), 200);
-    ck_assert_int_eq(deploy("kept", "\"resources\": [{\"type\": \"Other.Provider/things\", \"apiVersion\": \"1\", \"name\": \"x\"}]",
-                            NULL),
-                     201);
-    ck_assert_int_eq(send_in(DEPLOY "all" V, "Complete",
-                             "\"resources\": [{\"type\": \"Microsoft.ServiceBus/namespaces\", \"apiVersion\": \"2021-11-01\", "
-                             "\"name\": \"newns01\", \"location\": \"westus\"}]",
-                             NULL, false),
-                     201);
+    ck_assert_int_eq(
+        deploy(
+            "kept",
+            "\"resources\": [{\"type\": \"Other.Provider/things\", \"apiVersion\": \"1\", \"name\": \"x\"}]",
+            NULL),
+        201);
+    ck_assert_int_eq(
+        send_in(
+            DEPLOY "all" V, "Complete",
+            "\"resources\": [{\"type\": \"Microsoft.ServiceBus/namespaces\", \"apiVersion\": \"2021-11-01\", "
+            "\"name\": \"newns01\", \"location\": \"westus\"}]",
+            NULL, false),
+        201);
     ck_assert_str_eq(state("all"), "Succeeded");
     ck_assert_int_eq(call(ARM, "GET", GROUP "/resources" V, NULL), 200);
     ck_assert_uint_eq(items(), 1);
@@ -279,21 +340,28 @@ END_TEST
 START_TEST(test_deployment__subscription)
 {
     static const char url[] = SUB "/providers/Microsoft.Resources/deployments/s" V;
-    ck_assert_int_eq(call(ARM, "PUT", url, "{\"properties\":{\"mode\":\"Incremental\",\"template\":{}}}"), 400);
+    ck_assert_int_eq(call(ARM, "PUT", url, "{\"properties\":{\"mode\":\"Incremental\",\"template\":{}}}"),
+                     400);
     ck_assert_int_eq(
         call(ARM, "PUT", url,
              "{\"location\": \"westus\", \"properties\": {\"mode\": \"Incremental\", \"template\": {" HEAD_
-             ", \"resources\": [{\"type\": \"Microsoft.Resources/resourceGroups\", \"apiVersion\": \"2022-09-01\", \"name\": "
-             "\"made\", \"location\": \"[deployment().location]\"}, {\"type\": \"Microsoft.Resources/deployments\", \"apiVersion\": "
-             "\"2022-09-01\", \"name\": \"within\", \"resourceGroup\": \"made\", \"dependsOn\": [\"made\"], \"properties\": "
+             ", \"resources\": [{\"type\": \"Microsoft.Resources/resourceGroups\", \"apiVersion\": "
+             "\"2022-09-01\", \"name\": "
+             "\"made\", \"location\": \"[deployment().location]\"}, {\"type\": "
+             "\"Microsoft.Resources/deployments\", \"apiVersion\": "
+             "\"2022-09-01\", \"name\": \"within\", \"resourceGroup\": \"made\", \"dependsOn\": [\"made\"], "
+             "\"properties\": "
              "{\"mode\": \"Incremental\", \"template\": {" HEAD_ ", \"resources\": [{\"type\": "
-             "\"Microsoft.ServiceBus/namespaces\", \"apiVersion\": \"2021-11-01\", \"name\": \"subns01\", \"location\": "
+             "\"Microsoft.ServiceBus/namespaces\", \"apiVersion\": \"2021-11-01\", \"name\": \"subns01\", "
+             "\"location\": "
              "\"westus\"}]}}}]}}}"),
         201);
     ck_assert_int_eq(call(ARM, "GET", url, NULL), 200);
     ck_assert_str_eq(text_at("properties.provisioningState"), "Succeeded");
-    ck_assert_int_eq(
-        call(ARM, "GET", SUB "/resourceGroups/made/providers/Microsoft.ServiceBus/namespaces/subns01" V_BUS, NULL), 200);
+    ck_assert_int_eq(call(ARM, "GET",
+                          SUB "/resourceGroups/made/providers/Microsoft.ServiceBus/namespaces/subns01" V_BUS,
+                          NULL),
+                     200);
 }
 END_TEST
 
@@ -319,6 +387,7 @@ Suite *unit_suite(void)
     tcase_add_loop_test(c, test_deployment__refuses, 0, (int)SB_ARRAY_LEN(refused));
     tcase_add_test(c, test_deployment__refuses_bodies);
     tcase_add_test(c, test_deployment__fails);
+    tcase_add_test(c, test_deployment__kept_resources_are_filtered);
     tcase_add_test(c, test_deployment__run_time);
     tcase_add_test(c, test_deployment__nested);
     tcase_add_test(c, test_deployment__too_deep);
