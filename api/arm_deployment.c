@@ -56,17 +56,28 @@ out:
 
 /* ---- how a deployment looks ---- */
 
+/* Type -> index of the first resource of it. NULL: no memory. */
+static const struct tv *types_of(struct deployment *d)
+{
+    struct tv_fields types = {0};
+    struct sb_arena *a = tmpl_arena(d->t);
+    for (size_t i = 0; i < tmpl_count(d->t); i++) {
+        const struct tmpl_resource *x = tmpl_resource(d->t, i);
+        if (!x->existing && !tv_put(a, &types, x->type, tv_int(a, (int64_t)i)))
+            return NULL;
+    }
+    return tv_object(a, types.items, types.n);
+}
+
 /* [{"namespace", "resourceTypes": [{"resourceType", "locations"}]}] */
 static void write_providers(struct deployment *d, struct jw *w)
 {
-    size_t n = tmpl_count(d->t);
+    const struct tv *types = types_of(d);
     jw_arr(w, "providers");
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < tmpl_count(d->t); i++) {
         const struct tmpl_resource *x = tmpl_resource(d->t, i);
-        bool seen = x->existing;
-        for (size_t k = 0; k < i && !seen; k++)
-            seen = text_ieq(tmpl_resource(d->t, k)->type, x->type) && !tmpl_resource(d->t, k)->existing;
-        if (seen)
+        const struct tv *first = tv_get(types, x->type);
+        if (!first || first->u.i != (int64_t)i)
             continue;
         jw_obj(w, NULL);
         jw_strf(w, "namespace", "%.*s", (int)strcspn(x->type, "/"), x->type);

@@ -3,8 +3,8 @@
  * caller with the caller's token, so that rights, checks and error texts are those of the resource's
  * provider.
  *
- * Resources are put one after another in dependency order, within the request. A resource that is refused
- * takes those that depend on it with it; the others go on, as in the service.
+ * Resources are put in dependency order (arm_deployment_put.c), within the request. A resource that is
+ * refused takes those that depend on it with it; the others go on, as in the service.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -17,21 +17,6 @@
 #include "server/engine/document.h"
 
 #define RECORD_MAX (16u << 20)
-
-/* Providers whose resources are put by request; all others are kept as documents. */
-static const char *const emulated[] = {"Microsoft.ServiceBus",      "Microsoft.KeyVault",
-                                       "Microsoft.ManagedIdentity", "Microsoft.Authorization",
-                                       "Microsoft.Resources",       "Microsoft.Insights"};
-
-static bool is_emulated(const char *type)
-{
-    size_t n = strcspn(type, "/");
-    for (size_t i = 0; i < SB_ARRAY_LEN(emulated); i++) {
-        if (strlen(emulated[i]) == n && text_ieqn(emulated[i], type, n))
-            return true;
-    }
-    return false;
-}
 
 /* ---- what the template asks of the world ---- */
 
@@ -53,9 +38,9 @@ static enum sb_err value_of(struct sb_arena *a, const struct arm_answer *answer,
     return rc;
 }
 
-static enum sb_err get_value(struct request *r, struct sb_arena *a, const char *method, const char *path,
-                             const char *api_version, const char *body, const struct tv **ret,
-                             struct sb_error *err)
+enum sb_err deployment_ask(struct request *r, struct sb_arena *a, const char *method, const char *path,
+                           const char *api_version, const char *body, const struct tv **ret,
+                           struct sb_error *err)
 {
     struct arm_answer answer;
     const char *url = arena_printf(a, "%s?api-version=%s", path, api_version);
@@ -71,12 +56,15 @@ static enum sb_err world_reference(void *cookie, struct sb_arena *a, const char 
     struct st_document doc;
     const struct tv *v = NULL;
     bool found = false;
-    enum sb_err rc = document_get(d->r->e, id, a, &found, &doc, err);
+    enum sb_err rc = deployment_settle(d, err);
+    if (rc == SB_OK)
+        rc = document_get(d->r->e, id, a, &found, &doc, err);
     if (rc == SB_OK && found && doc.kind == DOCUMENT_RESOURCE) {
         struct arm_answer kept = {200, doc.body, strlen(doc.body)};
         rc = value_of(a, &kept, &v, err);
     } else if (rc == SB_OK) {
-        rc = get_value(d->r, a, "GET", id, api_version ? api_version : arm_call_version(id), NULL, &v, err);
+        rc = deployment_ask(d->r, a, "GET", id, api_version ? api_version : arm_call_version(id), NULL, &v,
+                            err);
     }
     if (rc != SB_OK)
         return rc;
@@ -94,7 +82,8 @@ static enum sb_err world_list(void *cookie, struct sb_arena *a, const char *func
     const char *text = body ? tv_print(a, body, NULL) : NULL;
     if (!path || (body && !text))
         return sb_fail(err, SB_ENOMEM, "out of memory");
-    return get_value(d->r, a, "POST", path, api_version, text, ret, err);
+    enum sb_err rc = deployment_settle(d, err);
+    return rc != SB_OK ? rc : deployment_ask(d->r, a, "POST", path, api_version, text, ret, err);
 }
 
 static enum sb_err world_providers(void *cookie, struct sb_arena *a, const char *space, const char *type,
@@ -103,7 +92,7 @@ static enum sb_err world_providers(void *cookie, struct sb_arena *a, const char 
     struct deployment *d = cookie;
     const struct tv *v = NULL;
     const char *path = arena_printf(a, "/subscriptions/%s/providers/%s", d->sub, space);
-    enum sb_err rc = path ? get_value(d->r, a, "GET", path, "2022-09-01", NULL, &v, err) : SB_ENOMEM;
+    enum sb_err rc = path ? deployment_ask(d->r, a, "GET", path, "2022-09-01", NULL, &v, err) : SB_ENOMEM;
     if (rc != SB_OK)
         return rc;
     const struct tv *types = tv_get(v, "resourceTypes");
@@ -143,9 +132,10 @@ static enum sb_err make_world(struct deployment *d, struct sb_error *err)
                                    .reference = world_reference,
                                    .list = world_list,
                                    .providers = world_providers};
-    SB_TRY(get_value(r, r->arena, "GET", path ? path : "/", "2022-12-01", NULL, &d->world.subscription, err));
+    SB_TRY(deployment_ask(r, r->arena, "GET", path ? path : "/", "2022-12-01", NULL, &d->world.subscription,
+                          err));
     if (d->group)
-        SB_TRY(get_value(r, r->arena, "GET", d->scope, "2022-09-01", NULL, &d->world.group, err));
+        SB_TRY(deployment_ask(r, r->arena, "GET", d->scope, "2022-09-01", NULL, &d->world.group, err));
 out:
     return rc;
 }
@@ -269,7 +259,7 @@ static void add_error(struct deployment *d, const char *code, const char *messag
     jw_end_obj(&w);
 }
 
-static void add_operation(struct deployment *d, const struct tmpl_resource *x, int status, const char *code,
+void deployment_operation(struct deployment *d, const struct tmpl_resource *x, int status, const char *code,
                           const char *message)
 {
     char id[40], tracking[40], when[TIME_TEXT_MAX];
@@ -311,136 +301,23 @@ static void add_operation(struct deployment *d, const struct tmpl_resource *x, i
     jw_end_obj(&w);
 }
 
-static void fail_resource(struct deployment *d, const struct tmpl_resource *x, int status, const char *code,
-                          const char *message)
+void deployment_refused(struct deployment *d, const struct tmpl_resource *x, int status, const char *code,
+                        const char *message)
 {
+    code = code ? code : status_name(status);
+    message = message ? message : "";
     d->failed[x->index] = true;
     add_error(d, code, message);
-    add_operation(d, x, status, code, message);
-}
-
-/* A resource of another provider: kept as it was sent, but for secrets. */
-static enum sb_err keep(struct deployment *d, const struct tmpl_resource *x, const struct tv *v,
-                        struct sb_error *err)
-{
-    struct sb_buf b;
-    struct jw w;
-    const struct tv *shown = tmpl_public(d->t, v);
-    const char *last = strrchr(x->name, '/');
-    buf_init(&b, RECORD_MAX);
-    jw_init(&w, &b);
-    jw_obj(&w, NULL);
-    jw_str(&w, "id", x->id);
-    jw_str(&w, "name", last ? last + 1 : x->name);
-    jw_str(&w, "type", x->type);
-    for (uint32_t i = 0; shown && i < shown->n; i++)
-        tv_write(&w, shown->u.members[i].key, shown->u.members[i].value);
-    jw_end_obj(&w);
-    const struct st_document doc = {.kind = DOCUMENT_RESOURCE,
-                                    .id = x->id,
-                                    .scope = x->scope_id,
-                                    .name = last ? last + 1 : x->name,
-                                    .type = x->type,
-                                    .location = x->location,
-                                    .body = buf_str(&b)};
-    enum sb_err rc = shown && !buf_failed(&b) ? document_put(d->r->e, &doc, err)
-                                              : sb_fail(err, SB_ENOMEM, "out of memory");
-    buf_done(&b);
-    return rc;
-}
-
-/* A nested deployment's own request has been answered: has it gone well? */
-static enum sb_err nested_state(struct deployment *d, const struct tmpl_resource *x, bool *ret_ok,
-                                struct sb_error *err)
-{
-    const struct tv *v = NULL;
-    enum sb_err rc = get_value(d->r, tmpl_arena(d->t), "GET", x->id, "2022-09-01", NULL, &v, err);
-    if (rc != SB_OK)
-        return rc;
-    const char *state = tv_text(tv_path(v, "properties.provisioningState"));
-    const char *code = tv_text(tv_path(v, "properties.error.code"));
-    const char *message = tv_text(tv_path(v, "properties.error.message"));
-    *ret_ok = state && text_ieq(state, "Succeeded");
-    if (!*ret_ok)
-        fail_resource(d, x, 409, code ? code : "DeploymentFailed",
-                      message ? message : "The nested deployment failed.");
-    return SB_OK;
-}
-
-static enum sb_err put(struct deployment *d, const struct tmpl_resource *x, const struct tv *v,
-                       struct sb_error *err)
-{
-    struct sb_arena *a = tmpl_arena(d->t);
-    struct arm_answer answer = {0};
-    struct json *j = NULL;
-    bool ok = true;
-    const char *url = arena_printf(a, "%s?api-version=%s", x->id, x->api_version);
-    const char *text = tv_print(a, v, NULL);
-    enum sb_err rc = url && text ? arm_call(d->r, a, "PUT", url, text, &answer, err)
-                                 : sb_fail(err, SB_ENOMEM, "out of memory");
-    if (rc != SB_OK)
-        return rc;
-    if (answer.status >= 300) {
-        if (json_parse(answer.body, answer.n, &j, NULL) != SB_OK)
-            j = NULL;
-        const char *code = json_text(json_path(j, "error.code")),
-                   *message = json_text(json_path(j, "error.message"));
-        fail_resource(d, x, answer.status, code ? code : status_name(answer.status), message ? message : "");
-        json_free(j);
-        return SB_OK;
-    }
-    if (x->deployment)
-        rc = nested_state(d, x, &ok, err);
-    if (rc == SB_OK && ok) {
-        d->deployed[x->index] = true;
-        add_operation(d, x, answer.status, NULL, NULL);
-    }
-    return rc;
-}
-
-static bool waits_for_failed(const struct deployment *d, const struct tmpl_resource *x)
-{
-    for (size_t i = 0; i < x->depends_n; i++) {
-        for (size_t k = 0; k < x->depends[i].n; k++) {
-            if (d->failed[x->depends[i].first + k])
-                return true;
-        }
-    }
-    return false;
-}
-
-static enum sb_err deploy(struct deployment *d, const struct tmpl_resource *x, struct sb_error *err)
-{
-    const struct tv *v = NULL;
-    struct tmpl_nested nested;
-    if (x->existing || !x->condition)
-        return SB_OK;
-    d->failed[x->index] = waits_for_failed(d, x);
-    if (d->failed[x->index])
-        return SB_OK;
-    enum sb_err rc = x->deployment ? tmpl_nested(d->t, x, TMPL_RUN, &nested, err) : SB_OK;
-    if (rc == SB_OK)
-        rc = tmpl_body(d->t, x, TMPL_RUN, &v, err);
-    if (rc == SB_ETEMPLATE) {
-        fail_resource(d, x, 400, tmpl_fault(d->t)->code, tmpl_fault(d->t)->message);
-        return SB_OK;
-    }
-    if (rc != SB_OK)
-        return rc;
-    if (is_emulated(x->type))
-        return put(d, x, v, err);
-    rc = keep(d, x, v, err);
-    if (rc == SB_OK) {
-        d->deployed[x->index] = true;
-        add_operation(d, x, 201, NULL, NULL);
-    }
-    return rc;
+    deployment_operation(d, x, status, code, message);
 }
 
 /* ---- complete mode ---- */
 
 static bool in_template(const struct deployment *d, const char *id)
 {
+    const struct tmpl_resource *first = tmpl_find(d->t, id);
+    if (!first || first->condition)
+        return first != NULL;
     for (size_t k = 0; k < tmpl_count(d->t); k++) {
         const struct tmpl_resource *x = tmpl_resource(d->t, k);
         if (x->condition && text_ieq(x->id, id))
@@ -456,7 +333,7 @@ static enum sb_err delete_others(struct deployment *d, struct sb_error *err)
     struct sb_arena *a = tmpl_arena(d->t);
     const struct tv *v = NULL;
     const char *path = arena_printf(a, "%s/resources", d->scope);
-    SB_TRY(get_value(d->r, a, "GET", path ? path : "/", "2022-09-01", NULL, &v, err));
+    SB_TRY(deployment_ask(d->r, a, "GET", path ? path : "/", "2022-09-01", NULL, &v, err));
     const struct tv *list = tv_get(v, "value");
     for (uint32_t i = 0; tv_is(list, TV_ARRAY) && i < list->n; i++) {
         const char *id = tv_text(tv_get(list->u.items[i], "id")),
@@ -464,7 +341,7 @@ static enum sb_err delete_others(struct deployment *d, struct sb_error *err)
         struct arm_answer answer = {0};
         if (!id || !type || in_template(d, id))
             continue;
-        if (!is_emulated(type)) {
+        if (!deployment_emulates(type)) {
             SB_TRY(document_remove(d->r->e, id, err));
             continue;
         }
@@ -487,7 +364,8 @@ enum sb_err deployment_run(struct deployment *d, struct sb_error *err)
     if (!d->failed || !d->deployed)
         return sb_fail(err, SB_ENOMEM, "out of memory");
     for (size_t k = 0; k < n; k++)
-        SB_TRY(deploy(d, tmpl_at(d->t, k), err));
+        SB_TRY(deployment_put(d, tmpl_at(d->t, k), err));
+    SB_TRY(deployment_settle(d, err));
     if (d->errors.n == 0 && text_ieq(d->mode, "Complete"))
         SB_TRY(delete_others(d, err));
     if (d->errors.n == 0) {
@@ -497,11 +375,13 @@ enum sb_err deployment_run(struct deployment *d, struct sb_error *err)
         else if (rc != SB_OK)
             goto out;
         if (rc == SB_ETEMPLATE || d->outputs_n > 0)
-            add_operation(d, NULL, rc == SB_OK ? 200 : 400, rc == SB_OK ? NULL : tmpl_fault(d->t)->code,
-                          rc == SB_OK ? NULL : tmpl_fault(d->t)->message);
+            deployment_operation(d, NULL, rc == SB_OK ? 200 : 400,
+                                 rc == SB_OK ? NULL : tmpl_fault(d->t)->code,
+                                 rc == SB_OK ? NULL : tmpl_fault(d->t)->message);
         rc = SB_OK;
     }
     d->state = d->errors.n > 0 ? "Failed" : "Succeeded";
 out:
+    deployment_dismiss(d);
     return rc;
 }

@@ -27,7 +27,7 @@
 #include "server/base/clock.h"
 #include "server/base/log.h"
 #include "server/base/text.h"
-#include "server/pool.h"
+#include "server/base/pool.h"
 #include "server/sockets.h"
 
 #define HTTPS_THREADS 2u

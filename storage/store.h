@@ -30,6 +30,9 @@ enum store_kind { STORE_SB, STORE_KV };
 
 #define STORE_ALONE 0x1u
 
+/* Ops that share a transaction, at most. Bounds what one commit makes its first op wait for. */
+#define STORE_BATCH_MAX 256
+
 struct store_op {
     /* Inside the transaction. Return an error to roll this op back. May run more than once (a batch that was
      * rolled back is run again): must not have effects outside the transaction except on memory it resets
@@ -75,6 +78,10 @@ SB_MUST enum sb_err store_read(struct store *s, store_fn *f, void *arg, struct s
 /* Like store_call, and publish(arg) runs on the owner thread after the commit, before anything else does. */
 SB_MUST enum sb_err store_call_publish(struct store *s, store_fn *f, void (*publish)(void *arg), void *arg,
                                        struct sb_error *err);
+/* The same, but it shares a transaction with what else is queued, before the publish of which f may run: for
+ * changes that don't get into each other's way, or fail in f when they do (a row that is there already). */
+SB_MUST enum sb_err store_call_joined(struct store *s, store_fn *f, void (*publish)(void *arg), void *arg,
+                                      struct sb_error *err);
 /* Empties the write-ahead log, so that overwritten bytes are gone from it (after a wrapped key was removed).
  * Waits. */
 SB_MUST enum sb_err store_scrub(struct store *s, struct sb_error *err);

@@ -18,9 +18,7 @@
 #include "server/base/fault.h"
 #include "storage/store_private.h"
 
-/* Bounds what one commit makes its first op wait for. */
-#define BATCH_MAX 256
-/* And what a commit is put off by when others are expected: not more than half of what it takes. */
+/* What a commit is put off by when others are expected: not more than half of what it takes. */
 #define LINGER_MAX_NS INT64_C(2000000)
 
 /* Flags of our own in store_op.flags. */
@@ -177,7 +175,7 @@ static enum outcome commit(struct store *s, struct sb_error *err)
 static void join(struct store *s, const struct store_op *first, struct store_op *last, size_t n)
 {
     bool refused = first->rc != SB_OK;
-    while (n++ < BATCH_MAX && s->head != NULL && !SINGLE(first) && !SINGLE(s->head) &&
+    while (n++ < STORE_BATCH_MAX && s->head != NULL && !SINGLE(first) && !SINGLE(s->head) &&
            (s->head->rc != SB_OK) == refused) {
         last->next = s->head;
         last = s->head;
@@ -222,7 +220,7 @@ static struct store_op *next_of(struct store *s, const struct store_op *first, s
 static void count_company(struct store *s, size_t n)
 {
     pthread_mutex_lock(&s->lock);
-    size_t now = SB_MIN(n + s->queued, BATCH_MAX);
+    size_t now = SB_MIN(n + s->queued, STORE_BATCH_MAX);
     pthread_mutex_unlock(&s->lock);
     s->company = SB_MAX(now, s->company - (s->company + 7) / 8);
 }
@@ -539,6 +537,13 @@ enum sb_err store_call_publish(struct store *s, store_fn *f, void (*publish)(voi
                                struct sb_error *err)
 {
     struct call c = {.op = {.run = call_run, .flags = STORE_ALONE}, .f = f, .publish = publish, .arg = arg};
+    return call(s, &c, err);
+}
+
+enum sb_err store_call_joined(struct store *s, store_fn *f, void (*publish)(void *arg), void *arg,
+                              struct sb_error *err)
+{
+    struct call c = {.op = {.run = call_run}, .f = f, .publish = publish, .arg = arg};
     return call(s, &c, err);
 }
 

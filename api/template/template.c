@@ -70,6 +70,12 @@ const struct tmpl_resource *tmpl_resource(const struct tmpl *t, size_t index)
     return index < t->r.n ? &t->r.all[index].shown : NULL;
 }
 
+const struct tmpl_resource *tmpl_find(const struct tmpl *t, const char *id)
+{
+    const struct tv *at = tv_get(t->r.by_id, id);
+    return at ? tmpl_resource(t, (size_t)at->u.i) : NULL;
+}
+
 char *tmpl_text(struct tmpl *t, size_t *ret_n)
 {
     return t->template ? tv_print(t->a, t->template, ret_n) : NULL;

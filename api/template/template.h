@@ -141,6 +141,9 @@ const struct tmpl_resource *tmpl_at(const struct tmpl *t, size_t k);
 /* By index, in declaration order. */
 const struct tmpl_resource *tmpl_resource(const struct tmpl *t, size_t index);
 
+/* The first of that id, case ignored; NULL: none. */
+const struct tmpl_resource *tmpl_find(const struct tmpl *t, const char *id);
+
 enum tmpl_when {
     TMPL_BEFORE, /* validate, what-if: an expression that needs run time stays as written ("[reference(…)]")
                   */

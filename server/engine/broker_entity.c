@@ -121,6 +121,8 @@ struct put {
     struct sb_arena *a;
     struct entity_view *ret;
     bool created;
+    bool joined;            /* runs among others, before their publish: may make a new one, not change one */
+    bool again;             /* did not run, for that reason */
     struct sb_buf metadata; /* sealed */
     struct sb_buf rule;     /* the sealed $Default of a new subscription */
     struct entity *fresh;   /* of a new entity */
@@ -232,6 +234,8 @@ static enum sb_err put_run(struct tx *tx, void *arg, struct sb_error *err)
                        n->name);
     p->home = n->broker;
     struct entity *t = broker_find(n->broker, s->name);
+    if (p->joined && t)
+        return sb_fail(err, SB_ECONFLICT, "The entity is there already.");
     if (t && t->cfg->kind != (int)s->kind) /* recorded, of an entity that exists */
         return sb_fail(
             err, SB_EEXISTS,
@@ -293,6 +297,28 @@ static enum sb_err seal_metadata(struct put *p, struct sb_error *err)
                              &p->metadata, err);
 }
 
+/* Can it be made beside others? A subscription's topic may be going, and a limit needs an exact count. */
+static bool may_join(const struct put *p)
+{
+    engine_lock(p->e);
+    const struct ns *n = ns_find(p->e, p->s->ns);
+    bool ok = p->s->kind != ENTITY_SUBSCRIPTION && n && n->broker && !broker_find(n->broker, p->s->name) &&
+              broker_entity_count(n) + STORE_BATCH_MAX < BROKER_ENTITIES_MAX;
+    engine_unlock(p->e);
+    return ok;
+}
+
+/* Many new queues and topics share a commit; everything else has its own. */
+static enum sb_err put_stored(struct put *p, struct sb_error *err)
+{
+    p->joined = may_join(p);
+    enum sb_err rc = p->joined ? store_call_joined(p->e->sb, put_run, put_publish, p, err) : SB_OK;
+    if (p->joined && rc != SB_ECONFLICT)
+        return rc;
+    p->joined = false;
+    return store_call_publish(p->e->sb, put_run, put_publish, p, err);
+}
+
 enum sb_err broker_entity_put(struct engine *e, const struct entity_spec *s, struct sb_arena *a,
                               struct entity_view *ret, bool *ret_created, struct sb_error *err)
 {
@@ -307,7 +333,7 @@ enum sb_err broker_entity_put(struct engine *e, const struct entity_spec *s, str
     p.sku = v.sku;
     if (s->user_metadata)
         SB_TRY(seal_metadata(&p, err));
-    SB_TRY(store_call_publish(e->sb, put_run, put_publish, &p, err));
+    SB_TRY(put_stored(&p, err));
     *ret = q;
     *ret_created = p.created;
     ns_mirror_entity(e, s->ns, s->kind, s->name);

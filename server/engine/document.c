@@ -37,7 +37,7 @@ enum sb_err document_put(struct engine *e, const struct st_document *d, struct s
 {
     struct access x = {.d = *d};
     x.d.changed_ms = engine_now(e);
-    return store_call(e->kv, run_put, &x, err);
+    return store_call_joined(e->kv, run_put, NULL, &x, err);
 }
 
 enum sb_err document_get(struct engine *e, const char *id, struct sb_arena *a, bool *ret_found,

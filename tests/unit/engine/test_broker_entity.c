@@ -1,5 +1,6 @@
 /* test_broker_entity.c: queues as ARM sees them: defaults, limits and their sentences, what cannot change,
  * lists. */
+#include <pthread.h>
 #include <stddef.h>
 #include "tests/unit/engine/broker_fixture.h"
 
@@ -268,6 +269,59 @@ START_TEST(test_queue__paths_with_the_dead_letter_queue)
 }
 END_TEST
 
+/* ---- many at once ---- */
+
+#define MAKERS 8
+#define MADE   40
+
+struct maker {
+    pthread_t thread;
+    int number, created;
+    enum sb_err worst;
+};
+
+/* Half of what each makes is made by all of them. */
+static void *make_queues(void *arg)
+{
+    struct maker *m = arg;
+    struct sb_arena *a = arena_new(64u << 20);
+    for (int i = 0; i < MADE; i++) {
+        char name[32];
+        struct entity_view made;
+        bool created = false;
+        snprintf(name, sizeof name, "x%d-%d", i % 2 ? m->number : 99, i);
+        struct entity_spec s = q_spec(name);
+        s.max_delivery = m->number + 1;
+        enum sb_err rc = broker_entity_put(e, &s, a, &made, &created, NULL);
+        m->created += created;
+        m->worst = rc != SB_OK ? rc : m->worst;
+    }
+    arena_free(a);
+    return NULL;
+}
+
+START_TEST(test_queue__many_are_made_at_once)
+{
+    struct maker makers[MAKERS] = {0};
+    int created = 0;
+    for (int i = 0; i < MAKERS; i++) {
+        makers[i].number = i;
+        ck_assert_int_eq(pthread_create(&makers[i].thread, NULL, make_queues, &makers[i]), 0);
+    }
+    for (int i = 0; i < MAKERS; i++) {
+        pthread_join(makers[i].thread, NULL);
+        ck_assert_int_eq(makers[i].worst, SB_OK);
+        created += makers[i].created;
+    }
+    ck_assert_int_eq(created, MADE / 2 + MAKERS * MADE / 2); /* each name by one of them */
+    ck_assert_int_eq(q_look("x3-7").max_delivery, 4);
+    struct entity_view *list;
+    size_t n = 0;
+    ck_assert_int_eq(broker_entity_list(e, NS, ENTITY_QUEUE, NULL, 0, 1000, arena, &list, &n, &err), SB_OK);
+    ck_assert_uint_eq(n, (size_t)created + 1); /* and the fixture's */
+}
+END_TEST
+
 Suite *unit_suite(void)
 {
     Suite *s = suite_create("broker_entity");
@@ -286,6 +340,7 @@ Suite *unit_suite(void)
     tcase_add_test(t, test_queue__delete_takes_all_with_it);
     tcase_add_test(t, test_queue__metadata_is_sealed_and_readable_while_revoked);
     tcase_add_test(t, test_queue__paths_with_the_dead_letter_queue);
+    tcase_add_test(t, test_queue__many_are_made_at_once);
     suite_add_tcase(s, t);
     return s;
 }

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "server/base/log.h"
-#include "server/pool.h"
+#include "server/base/pool.h"
 #include "server/sockets.h"
 #include "tests/unit/unit.h"
 

@@ -572,6 +572,32 @@ START_TEST(test_store__call_publish)
 }
 END_TEST
 
+/* Joined calls share a transaction with what is queued; one that fails takes nobody with it. */
+static void *join_main(void *arg)
+{
+    return (void *)(intptr_t)store_call_joined(store, write_one, published, arg, NULL);
+}
+
+START_TEST(test_store__call_joined)
+{
+    int n[4] = {0}, ok = 0;
+    pthread_t t[4];
+    start(NULL);
+    gate_close(&gate, store);
+    for (int i = 0; i < 4; i++)
+        ck_assert_int_eq(pthread_create(&t[i], NULL, join_main, &n[i]), 0);
+    gate_open(&gate);
+    for (int i = 0; i < 4; i++) {
+        void *rc;
+        pthread_join(t[i], &rc);
+        ck_assert((enum sb_err)(intptr_t)rc == (n[i] == 7 ? SB_OK : SB_ECONFLICT));
+        ok += n[i] == 7;
+    }
+    ck_assert_int_eq(ok, 1); /* the same row by all of them */
+    ck_assert_int_eq(fix_get(store, "SELECT count(*) FROM t"), 1);
+}
+END_TEST
+
 START_TEST(test_store__read_must_not_write)
 {
     int n = 0;

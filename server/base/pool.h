@@ -1,5 +1,5 @@
 /*
- * pool.h: worker threads for requests that block. Threads start when work comes and nobody is idle; the queue
+ * pool.h: worker threads for work that blocks. Threads start when work comes and nobody is idle; the queue
  * is bounded.
  */
 #ifndef SB_POOL_H

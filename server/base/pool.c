@@ -1,5 +1,5 @@
 /* pool.c: one mutex, one condition, a list. */
-#include "server/pool.h"
+#include "server/base/pool.h"
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/resource.h>
