@@ -144,7 +144,7 @@ build/bench/%: tests/bench/%.c
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
 	$(quiet)$(CC) -O2 -Wall -Wextra -pthread -o $@ $< -lssl -lcrypto -lsqlite3
-# BENCH="start send seal backlog polls vault" chooses; a figure that misses its target ends it with 1.
+# BENCH="start send seal backlog polls vault deploy" chooses; a figure that misses its target ends it with 1.
 bench: all
 	@$(MAKE) --no-print-directory $(bench_bin)
 	@$(MAKE) --no-print-directory NOCIPHER=1 build/$(notdir $(CC))-nocipher/sealedbus

@@ -63,6 +63,7 @@ struct job {
     char *names; /* its segments in lower case, each with its NUL */
     size_t names_n;
     const char *url, *text; /* of a PUT; in the session's arena */
+    const char *said;       /* the body in lower case; likewise */
     struct sb_arena *arena; /* of its answer */
     struct arm_answer answer;
     struct sb_buf record; /* of one that is kept; url is NULL then */
@@ -218,18 +219,19 @@ static bool stands_below(const char *id, const char *above)
     return text_istarts(id, above) && id[strlen(above)] == '/';
 }
 
-/* text: in lower case; NULL: not known yet. */
-static bool says_name(const char *text, const struct job *j)
+/* Does the body of `by` hold one of the names of `j`? */
+static bool says_name(const struct job *by, const struct job *j)
 {
-    for (size_t i = 0; text && i < j->names_n; i += strlen(j->names + i) + 1) {
-        if (strstr(text, j->names + i))
+    for (size_t i = 0; i < j->names_n; i += strlen(j->names + i) + 1) {
+        if (strstr(by->said, j->names + i))
             return true;
     }
     return false;
 }
 
-/* Settles until nothing is under way that x has to wait for, and there is room for one more. */
-static enum sb_err wait_for_turn(struct deployment *d, const struct tmpl_resource *x, const char *text,
+/* Settles until nothing is under way that x has to wait for, and there is room for one more. own: x's job;
+ * NULL: its body is not known yet. */
+static enum sb_err wait_for_turn(struct deployment *d, const struct tmpl_resource *x, const struct job *own,
                                  struct sb_error *err)
 {
     size_t last = crew_count(d->crew) == CREW_WIDTH, k = 0;
@@ -237,7 +239,7 @@ static enum sb_err wait_for_turn(struct deployment *d, const struct tmpl_resourc
         const struct job *j = (const struct job *)(const void *)c;
         k++;
         if (depends_on(x, j->x) || stands_below(x->id, j->x->id) || stands_below(j->x->id, x->id) ||
-            says_name(text, j))
+            (own && (says_name(own, j) || says_name(j, own))))
             last = k;
     }
     for (enum sb_err rc; last > 0; last--) {
@@ -277,39 +279,41 @@ static bool write_record(struct job *j, const struct tv *v)
     return shown && !buf_failed(&j->record);
 }
 
-static struct job *prepare(struct deployment *d, const struct tmpl_resource *x, const char *text,
-                           const struct tv *v)
+static struct job *prepare(struct deployment *d, const struct tmpl_resource *x, const struct tv *v)
 {
+    struct sb_arena *a = tmpl_arena(d->t);
     struct job *j = job_new(d, x);
-    bool ok = j != NULL;
+    if (!j)
+        return NULL;
+    j->text = tv_print(a, v, NULL);
+    j->said = text_tolower(arena_strdup(a, j->text));
+    bool ok = j->said != NULL;
     if (ok && deployment_emulates(x->type)) {
-        j->url = arena_printf(tmpl_arena(d->t), "%s?api-version=%s", x->id, x->api_version);
-        j->text = text;
+        j->url = arena_printf(a, "%s?api-version=%s", x->id, x->api_version);
         j->crew.run = put_one;
         ok = j->url != NULL;
     } else if (ok) {
         j->crew.run = keep_one;
         ok = write_record(j, v);
     }
-    if (!ok && j)
-        job_free(j);
-    return ok ? j : NULL;
+    if (ok)
+        return j;
+    job_free(j);
+    return NULL;
 }
 
 static enum sb_err carry_out(struct deployment *d, const struct tmpl_resource *x, const struct tv *v,
                              struct sb_error *err)
 {
-    struct sb_arena *a = tmpl_arena(d->t);
-    char *text = tv_print(a, v, NULL), *said = text_tolower(arena_strdup(a, text));
     bool turn = needs_turn(x->type);
-    if (!said)
-        return sb_fail(err, SB_ENOMEM, "out of memory");
-    enum sb_err rc = turn ? deployment_settle(d, err) : wait_for_turn(d, x, said, err);
-    if (rc != SB_OK)
-        return rc;
-    struct job *j = prepare(d, x, text, v);
+    struct job *j = prepare(d, x, v);
     if (!j)
         return sb_fail(err, SB_ENOMEM, "out of memory");
+    enum sb_err rc = turn ? deployment_settle(d, err) : wait_for_turn(d, x, j, err);
+    if (rc != SB_OK) {
+        job_free(j);
+        return rc;
+    }
     if (!turn) {
         crew_give(d->crew, &j->crew);
         return SB_OK;

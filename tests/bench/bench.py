@@ -19,6 +19,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
 import harness  # noqa: E402
+import test_large_template as large  # noqa: E402
 from harness import SUB, TENANT, Emulator, Story  # noqa: E402
 
 BIN = os.environ["BENCH_BIN"]
@@ -331,7 +332,43 @@ def bench_creation(e, s):
         figure(f"what that adds to another request, {which}", max(added, 0), "ms", "≤ 20", added <= 20)
 
 
-BENCHES = {"start": bench_start, "send": bench_send, "seal": bench_seal, "backlog": bench_backlog, "polls": bench_polls, "vault": bench_vault}
+def bench_deploy(folder):
+    """Large templates through the deployments resource, real clock, durable."""
+    d = os.path.join(folder, "deploy")
+    os.mkdir(d)
+    e = Emulator(d, clock="real").start()
+    e.timeout = 600
+    s = Story(e)
+    s.make_group()
+
+    def ask(method, name, template):
+        began = time.monotonic()
+        answer = large.ask(s, method, large.path(s, name, "/validate" if method == "POST" else ""), large.envelope(template))
+        return time.monotonic() - began, answer
+    template = large.looped(200, 10)
+    took, answer = ask("PUT", "big", template)
+    answer.expect(201)
+    state = large.ask(s, "GET", large.path(s, "big")).json()["properties"]
+    assert state["provisioningState"] == "Succeeded" and len(state["outputResources"]) == 2200, state.get("error")
+    figure("deployment of 200 namespaces and 2,000 queues", took, "s", "≤ 5", took <= 5)
+    again, _ = ask("PUT", "big", template)
+    figure("… deployed again, unchanged", again, "s")
+    began = time.monotonic()
+    large.ask(s, "DELETE", s.group_path).expect(202)
+    figure("… deleted with its group", time.monotonic() - began, "s")
+    s.make_group()
+    turns = [[ask("POST", "eval", large.looped(200 * k, 10))[0] for k in (1, 2, 4)] for _ in range(10)]
+    times = [min(column) for column in zip(*turns)]
+    figure("evaluation of 2,200 resources (validate)", times[0] * 1000, "ms")
+    figure("… of twice as many", times[1] / times[0], "×", "≤ 3", times[1] <= 3 * times[0])
+    figure("… of four times as many", times[2] / times[0], "×", "≤ 6", times[2] <= 6 * times[0])
+    slowest = max((max(ask(method, "huge", template)[0] for method in ("POST", "PUT")), what) for what, template in large.gigantic().items())
+    figure(f"slowest refusal of a gigantic template ({slowest[1]})", slowest[0] * 1000, "ms", "≤ 2,000", slowest[0] <= 2)
+    e.stop()
+
+
+BENCHES = {"start": bench_start, "send": bench_send, "seal": bench_seal, "backlog": bench_backlog, "polls": bench_polls, "vault": bench_vault,
+           "deploy": bench_deploy}
 
 
 def main():

@@ -586,7 +586,7 @@ START_TEST(test_store__call_joined)
     gate_close(&gate, store);
     for (int i = 0; i < 4; i++)
         ck_assert_int_eq(pthread_create(&t[i], NULL, join_main, &n[i]), 0);
-    gate_open(&gate);
+    sem_post(&gate.leave);
     for (int i = 0; i < 4; i++) {
         void *rc;
         pthread_join(t[i], &rc);
@@ -975,6 +975,7 @@ Suite *unit_suite(void)
     tcase_add_test(c, test_store__log_is_checkpointed);
     tcase_add_test(c, test_store__submit_from_done);
     tcase_add_test(c, test_store__call_publish);
+    tcase_add_test(c, test_store__call_joined);
     tcase_add_test(c, test_store__read_must_not_write);
     tcase_add_test(c, test_store__close_runs_what_is_queued);
     tcase_add_test(c, test_store__never_started);
