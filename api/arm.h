@@ -40,7 +40,7 @@ SB_MUST enum sb_err arm_not_found(struct sb_error *err, const char *type, const 
                                   const char *group);
 
 /* One term of an OData $filter: left eq 'right', a call left(right), left/any(x:x eq 'right') as left and
- * right. */
+ * right; "left ne" and right; a call of a field and a text in either order as "left(field)" and right. */
 struct arm_filter_term {
     const char *left, *right;
 };

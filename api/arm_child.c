@@ -427,6 +427,18 @@ out:
     return rc;
 }
 
+void arm_ns_connections(struct request *r, struct jw *w, const struct ns_view *v)
+{
+    struct child *list = NULL;
+    size_t n = 0;
+    if (ns_child_list(r->e, v->id, connections.segment, r->arena, &list, &n, NULL) != SB_OK || n == 0)
+        return;
+    jw_arr(w, connections.segment);
+    for (size_t i = 0; i < n; i++)
+        write_child(r, w, v, &connections, &list[i]);
+    jw_end_arr(w);
+}
+
 static enum sb_err child_delete(struct request *r, const struct kind *k, struct sb_error *err)
 {
     enum sb_err rc;

@@ -199,6 +199,8 @@ static const struct route rows[] = {
     {"GET", PLANE_ARM, SUB "/resources", FLAGS, 0, arm_resource_list, "ArmResourceList"},
     {"GET", PLANE_ARM, SUB "/resourceGroups/{group}/resources", FLAGS, 0, arm_resource_list,
      "ArmGroupResourceList"},
+    {"POST", PLANE_ARM, SUB "/resourceGroups/{group}/exportTemplate", FLAGS | R_JSON | R_EMPTYOK, 65536,
+     arm_export, "ArmGroupExport"},
     {"GET", PLANE_ARM, SUB "/operationresults/{id}", FLAGS, 0, operation_result, "ArmOperationResult"},
 };
 const struct route_table routes_arm_core = {rows, SB_ARRAY_LEN(rows)};

@@ -15,5 +15,7 @@ SB_MUST enum sb_err arm_provider_unregister(struct request *r, struct sb_error *
 const char *arm_provider_version(struct request *r, const char *type);
 /* arm_resource.c: lists of resources of every type. */
 SB_MUST enum sb_err arm_resource_list(struct request *r, struct sb_error *err);
+/* arm_export.c: a group as a template. */
+SB_MUST enum sb_err arm_export(struct request *r, struct sb_error *err);
 
 #endif

@@ -61,7 +61,7 @@ static const char *take_literal(struct scan *s)
     return NULL;
 }
 
-/* Behind "name(": nothing, 'text', field,'text' or x:x eq 'text'. */
+/* Behind "name(": nothing, 'text', field,'text', 'text',field or x:x eq 'text'. */
 static bool take_call(struct scan *s, struct arm_filter_term *t)
 {
     if (take(s, ')')) {
@@ -81,6 +81,10 @@ static bool take_call(struct scan *s, struct arm_filter_term *t)
         }
     }
     t->right = take_literal(s);
+    if (t->right != NULL && take(s, ',')) {
+        const char *field = take_name(s);
+        t->left = field != NULL ? arena_printf(s->arena, "%s(%s)", t->left, field) : NULL;
+    }
     return t->left != NULL && t->right != NULL && take(s, ')');
 }
 
@@ -91,10 +95,12 @@ static bool take_term(struct scan *s, struct arm_filter_term *t)
         return false;
     if (take(s, '('))
         return take_call(s, t);
-    if (!take_word(s, "eq"))
+    if (take_word(s, "ne"))
+        t->left = arena_printf(s->arena, "%s ne", t->left);
+    else if (!take_word(s, "eq"))
         return false;
     t->right = take_literal(s);
-    return t->right != NULL;
+    return t->left != NULL && t->right != NULL;
 }
 
 enum sb_err arm_filter(struct request *r, const char *filter, struct arm_filter_term *ret, size_t max,

@@ -184,10 +184,10 @@ static void answer_poll(struct request *r, const char *ns)
     struct ns_view v;
     bool going = still_deleting(r, ns, &v);
     reply_empty(r, going ? 202 : 204);
-    if (going) {
-        reply_headerf(r, "Location", "%s%s", request_base(r, HOST_ARM, NULL), r->url);
+    /* Recorded: the last answer, too, says where it came from. */
+    reply_headerf(r, "Location", "%s%s", request_base(r, HOST_ARM, NULL), r->url);
+    if (going)
         reply_headerf(r, "Retry-After", "%d", RETRY_AFTER_S);
-    }
 }
 
 static enum sb_err operation_handler(struct request *r, struct sb_error *err)

@@ -27,6 +27,11 @@ void arm_ns_write(struct request *r, struct jw *w, const struct ns_view *v);
 /* Status of the answer to a PUT that made a namespace. */
 int arm_ns_created_status(const struct request *r);
 
+/* ---- arm_child.c ---- */
+
+/* "privateEndpointConnections" of the namespace; nothing when it has none. */
+void arm_ns_connections(struct request *r, struct jw *w, const struct ns_view *v);
+
 /* ---- arm_namespace_rule.c ---- */
 
 request_handler arm_ns_rule_put, arm_ns_rule_get, arm_ns_rule_delete, arm_ns_rule_list, arm_ns_rule_keys,

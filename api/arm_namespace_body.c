@@ -19,7 +19,7 @@
 /* ---- what an api-version shows (recorded and specified) ---- */
 
 #define SHOW_INFRA      0x01u  /* encryption.requireInfrastructureEncryption */
-#define SHOW_LOCAL_AUTH 0x02u  /* disableLocalAuth */
+#define SHOW_LOCAL_AUTH 0x02u  /* disableLocalAuth, privateEndpointConnections */
 #define SHOW_TLS        0x04u  /* minimumTlsVersion, publicNetworkAccess */
 #define SHOW_PARTITIONS 0x08u  /* premiumMessagingPartitions */
 #define SHOW_GEO        0x10u  /* geoDataReplication */
@@ -460,6 +460,8 @@ static void write_properties(struct request *r, struct jw *w, const struct ns_vi
     }
     if ((show & SHOW_LOCAL_AUTH) != 0)
         jw_bool(w, "disableLocalAuth", v->disable_local_auth);
+    if ((show & SHOW_LOCAL_AUTH) != 0)
+        arm_ns_connections(r, w, v);
     if ((show & SHOW_PREMIUM) != 0)
         jw_bool(w, "zoneRedundant", v->zone_redundant);
     jw_str(w, "alternateName", json_text(json_get(extra, "alternateName")));

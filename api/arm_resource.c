@@ -1,8 +1,10 @@
 /* arm_resource.c: GET …/resources: what there is of any type in a subscription or group. */
+#include <stddef.h>
 #include <string.h>
 #include "api/arm.h"
 #include "api/arm_core.h"
 #include "server/base/text.h"
+#include "server/base/timefmt.h"
 #include "server/engine/document.h"
 #include "server/engine/ns.h"
 #include "server/engine/rbac.h"
@@ -10,13 +12,19 @@
 
 struct item {
     const char *id, *name, *type, *location, *tags, *group;
-    const char *sku; /* JSON text or NULL */
+    const char *sku;                /* JSON text or NULL */
+    int64_t created_ms, changed_ms; /* 0: not known */
 };
+
+#define TERMS_MAX 8
 
 struct listing {
     struct jw w;
-    const char *type, *name, *group, *location, *tag, *tag_value; /* NULL: whatever */
-    int64_t top, shown;
+    struct arm_filter_term terms[TERMS_MAX];
+    size_t terms_n;
+    const char *tag, *tag_value;  /* NULL: whatever */
+    int64_t skip, top, seen;      /* seen: those that the filter lets through */
+    bool created, changed, state; /* $expand */
 };
 
 static bool tag_matches(const struct listing *l, const struct item *i)
@@ -32,18 +40,79 @@ static bool tag_matches(const struct listing *l, const struct item *i)
     return match;
 }
 
-static bool wanted(const char *filter, const char *have)
+static bool holds(const char *text, const char *part)
 {
-    return filter == NULL || (have != NULL && text_ieq(filter, have));
+    size_t n = strlen(part);
+    for (; strlen(text) >= n; text++) {
+        if (text_ieqn(text, part, n))
+            return true;
+    }
+    return false;
+}
+
+static bool equal(const char *have, const char *wanted)
+{
+    return text_ieq(have, wanted);
+}
+
+static bool differs(const char *have, const char *wanted)
+{
+    return !text_ieq(have, wanted);
+}
+
+/* What can be asked of a resource; tags are looked at apart. */
+static const struct {
+    const char *left;
+    size_t field;
+    bool (*test)(const char *have, const char *wanted);
+} tests[] = {
+    {"resourceType", offsetof(struct item, type), equal},
+    {"name", offsetof(struct item, name), equal},
+    {"resourceGroup", offsetof(struct item, group), equal},
+    {"location", offsetof(struct item, location), equal},
+    {"resourceType ne", offsetof(struct item, type), differs},
+    {"name ne", offsetof(struct item, name), differs},
+    {"resourceGroup ne", offsetof(struct item, group), differs},
+    {"location ne", offsetof(struct item, location), differs},
+    {"substringof(name)", offsetof(struct item, name), holds},
+    {"substringof(resourceGroup)", offsetof(struct item, group), holds},
+};
+
+static size_t test_named(const char *left)
+{
+    size_t i = 0;
+    while (i < SB_ARRAY_LEN(tests) && !text_ieq(tests[i].left, left))
+        i++;
+    return i;
+}
+
+static bool passes(const struct listing *l, const struct item *i)
+{
+    for (size_t k = 0; k < l->terms_n; k++) {
+        size_t t = test_named(l->terms[k].left);
+        if (t == SB_ARRAY_LEN(tests))
+            continue; /* of a tag */
+        const char *have = *(const char *const *)(const void *)((const char *)i + tests[t].field);
+        if (!tests[t].test(have != NULL ? have : "", l->terms[k].right))
+            return false;
+    }
+    return tag_matches(l, i);
+}
+
+static void write_time(struct jw *w, const char *key, int64_t ms)
+{
+    char when[TIME_TEXT_MAX];
+    if (ms > 0)
+        jw_str(w, key, time_rfc3339_7(ms, when));
 }
 
 static void show(struct request *r, struct listing *l, const struct item *i)
 {
-    if (!wanted(l->type, i->type) || !wanted(l->name, i->name) || !wanted(l->group, i->group) ||
-        !wanted(l->location, i->location) || !tag_matches(l, i) || l->shown >= l->top ||
-        !rbac_sees(r->e, &r->who, i->id))
+    if (!passes(l, i) || !rbac_sees(r->e, &r->who, i->id))
         return;
-    l->shown++;
+    l->seen++;
+    if (l->seen <= l->skip || l->seen - l->skip > l->top)
+        return;
     jw_obj(&l->w, NULL);
     jw_str(&l->w, "id", i->id);
     jw_str(&l->w, "name", i->name);
@@ -51,6 +120,12 @@ static void show(struct request *r, struct listing *l, const struct item *i)
     jw_raw(&l->w, "sku", i->sku);
     jw_str(&l->w, "location", i->location);
     jw_raw(&l->w, "tags", i->tags != NULL ? i->tags : "{}");
+    if (l->created)
+        write_time(&l->w, "createdTime", i->created_ms);
+    if (l->changed)
+        write_time(&l->w, "changedTime", i->changed_ms);
+    if (l->state)
+        jw_str(&l->w, "provisioningState", "Succeeded");
     jw_end_obj(&l->w);
 }
 
@@ -68,7 +143,9 @@ static enum sb_err show_vaults(struct request *r, const char *sub, const char *g
                             .type = "Microsoft.KeyVault/vaults",
                             .location = v[i].location,
                             .tags = v[i].tags,
-                            .group = v[i].group});
+                            .group = v[i].group,
+                            .created_ms = v[i].created_ms,
+                            .changed_ms = v[i].updated_ms});
 out:
     return rc;
 }
@@ -90,6 +167,8 @@ static enum sb_err show_namespaces(struct request *r, const char *sub, const cha
                  .location = v[i].location,
                  .tags = v[i].tags,
                  .group = v[i].group,
+                 .created_ms = v[i].created_ms,
+                 .changed_ms = v[i].updated_ms,
                  .sku = premium ? arena_printf(r->arena,
                                                "{\"name\":\"Premium\",\"tier\":\"Premium\",\"capacity\":%d}",
                                                v[i].capacity)
@@ -152,7 +231,8 @@ static enum sb_err show_documents(struct request *r, const char *sub, const char
                             .type = d[i].type,
                             .location = d[i].location,
                             .tags = json_is_object(tags) ? json_print(tags, r->arena) : NULL,
-                            .group = group_of(r, d[i].id)});
+                            .group = group_of(r, d[i].id),
+                            .changed_ms = d[i].changed_ms});
         json_free(body);
     }
 out:
@@ -162,37 +242,80 @@ out:
 static enum sb_err read_filter(struct request *r, struct listing *l, struct sb_error *err)
 {
     enum sb_err rc;
-    struct arm_filter_term terms[8];
-    size_t n = 0;
-    const char *filter = request_query(r, "$filter"), *top = request_query(r, "$top");
-    const struct {
-        const char *left;
-        const char **to;
-    } fields[] = {{"resourceType", &l->type}, {"name", &l->name},   {"resourceGroup", &l->group},
-                  {"location", &l->location}, {"tagName", &l->tag}, {"tagValue", &l->tag_value}};
-    SB_TRY(arm_filter(r, filter, terms, SB_ARRAY_LEN(terms), &n, err));
-    for (size_t i = 0; i < n; i++) {
-        size_t f = 0;
-        while (f < SB_ARRAY_LEN(fields) && !text_ieq(fields[f].left, terms[i].left))
-            f++;
-        if (f == SB_ARRAY_LEN(fields))
+    const char *filter = request_query(r, "$filter");
+    SB_TRY(arm_filter(r, filter, l->terms, TERMS_MAX, &l->terms_n, err));
+    for (size_t i = 0; i < l->terms_n; i++) {
+        const char **to = text_ieq(l->terms[i].left, "tagName")    ? &l->tag
+                          : text_ieq(l->terms[i].left, "tagValue") ? &l->tag_value
+                                                                   : NULL;
+        if (to != NULL)
+            *to = l->terms[i].right;
+        else if (test_named(l->terms[i].left) == SB_ARRAY_LEN(tests))
             return sb_fail(err, SB_EBADREQUEST, "Invalid $filter '%.300s' specified in the query string.",
                            filter);
-        *fields[f].to = terms[i].right;
     }
-    if (top != NULL && !text_to_i64(top, 1, 1000, &l->top))
-        rc = sb_fail(err, SB_EBADREQUEST, "Invalid $top '%.40s' specified in the query string.", top);
 out:
     return rc;
+}
+
+static enum sb_err read_query(struct request *r, struct listing *l, struct sb_error *err)
+{
+    enum sb_err rc;
+    const struct {
+        const char *name;
+        bool *to;
+    } expands[] = {
+        {"createdTime", &l->created}, {"changedTime", &l->changed}, {"provisioningState", &l->state}};
+    const char *top = request_query(r, "$top"), *skip = request_query(r, "$skiptoken"),
+               *expand = request_query(r, "$expand");
+    SB_TRY(read_filter(r, l, err));
+    if (top != NULL && !text_to_i64(top, 1, 1000, &l->top))
+        return sb_fail(err, SB_EBADREQUEST, "Invalid $top '%.40s' specified in the query string.", top);
+    if (skip != NULL && !text_to_i64(skip, 0, INT32_MAX, &l->skip))
+        return sb_fail(err, SB_EBADREQUEST, "Invalid $skiptoken '%.40s' specified in the query string.",
+                       skip);
+    for (const char *p = expand; p != NULL && *p != '\0';) {
+        p += strspn(p, ", ");
+        size_t n = strcspn(p, ", ");
+        for (size_t i = 0; i < SB_ARRAY_LEN(expands); i++) {
+            if (strlen(expands[i].name) == n && text_ieqn(expands[i].name, p, n))
+                *expands[i].to = true;
+        }
+        p += n;
+    }
+out:
+    return rc;
+}
+
+/* The next page: this request with another token. */
+static void write_next(struct request *r, struct listing *l)
+{
+    struct sb_buf b;
+    if (l->seen - l->skip <= l->top)
+        return;
+    buf_init(&b, 16384);
+    buf_addf(&b, "%s%s?api-version=%s&$top=%lld&$skiptoken=%lld", request_base(r, HOST_ARM, NULL), r->path,
+             r->api_version, (long long)l->top, (long long)(l->skip + l->top));
+    static const char *const kept[] = {"$filter", "$expand"};
+    for (size_t i = 0; i < SB_ARRAY_LEN(kept); i++) {
+        const char *value = request_query(r, kept[i]);
+        if (value == NULL)
+            continue;
+        buf_addf(&b, "&%s=", kept[i]);
+        (void)!percent_encode(&b, value); /* a failure stays in the buffer */
+    }
+    if (!buf_failed(&b))
+        jw_str(&l->w, "nextLink", buf_str(&b));
+    buf_done(&b);
 }
 
 enum sb_err arm_resource_list(struct request *r, struct sb_error *err)
 {
     enum sb_err rc;
     const char *sub = request_param(r, "sub"), *group = request_param(r, "group");
-    struct listing l = {.top = INT64_MAX};
+    struct listing l = {.top = INT32_MAX};
     SB_TRY(group != NULL ? arm_require_group(r, NULL, err) : arm_require_sub(r, err));
-    SB_TRY(read_filter(r, &l, err));
+    SB_TRY(read_query(r, &l, err));
     l.w = reply_json(r, 200);
     jw_obj(&l.w, NULL);
     jw_arr(&l.w, "value");
@@ -201,6 +324,7 @@ enum sb_err arm_resource_list(struct request *r, struct sb_error *err)
     SB_TRY(show_identities(r, sub, group, &l, err));
     SB_TRY(show_documents(r, sub, group, &l, err));
     jw_end_arr(&l.w);
+    write_next(r, &l);
     jw_end_obj(&l.w);
 out:
     return rc;

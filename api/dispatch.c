@@ -57,6 +57,8 @@ static void log_request(const struct request *r, const struct sb_error *err)
 /* The reply is complete: the plane's headers, the log line. */
 static void finish(struct request *r, const struct sb_error *err)
 {
+    if (r->head)
+        reply_empty(r, r->reply.status < 300 ? 204 : r->reply.status);
     reply_common(r);
     arm_activity_note(r, err);
     log_request(r, err);
@@ -211,6 +213,29 @@ static enum sb_err https_plane(struct request *r, struct sb_error *err)
 
 /* ---- the way in: row and limits ---- */
 
+/* Whatever can be read over ARM can be asked for with HEAD. */
+static enum sb_err match_head(const struct route_index *ix, struct request *r, const char **methods,
+                              struct sb_error *err)
+{
+    const char *method = r->method;
+    r->method = "GET";
+    enum sb_err rc = route_match(ix, r, methods, err);
+    r->method = method;
+    r->head = rc == SB_OK;
+    return rc;
+}
+
+/* A provider that is not emulated: a template may have made the resource. err: what is said otherwise. */
+static enum sb_err match_generic(struct request *r, struct sb_error *err)
+{
+    const char *methods = NULL;
+    const struct route_index *ix = route_index_generic();
+    enum sb_err rc = ix ? route_match(ix, r, &methods, NULL) : SB_ENOPROVIDER;
+    if (rc == SB_EMETHOD && strcmp(r->method, "HEAD") == 0)
+        rc = match_head(ix, r, &methods, NULL);
+    return rc == SB_OK ? rc : err->code;
+}
+
 static enum sb_err find_row(struct request *r, struct sb_error *err)
 {
     const char *methods = NULL;
@@ -218,8 +243,12 @@ static enum sb_err find_row(struct request *r, struct sb_error *err)
     if (!ix)
         return sb_fail(err, SB_ENOMEM, "out of memory");
     enum sb_err rc = route_match(ix, r, &methods, err);
+    if (rc == SB_EMETHOD && r->plane == PLANE_ARM && strcmp(r->method, "HEAD") == 0)
+        rc = match_head(ix, r, &methods, err);
     if (rc == SB_ENOROUTE)
         rc = apiver_no_route(r, err);
+    if (rc == SB_ENOPROVIDER)
+        rc = match_generic(r, err);
     if (rc == SB_ENOROUTE && r->plane == PLANE_ARM)
         return sb_fail(err, SB_ENOROUTE, "The request url '%s%.300s' is not found.",
                        request_base(r, HOST_ARM, NULL), r->path);

@@ -1,5 +1,6 @@
 /* reply_common.c: the headers that a plane puts on every answer (recorded or documented; what only describes
  * Azure's front ends is left out). */
+#include <pthread.h>
 #include <string.h>
 #include "api/reply.h"
 #include "api/vault_keys.h"
@@ -65,16 +66,42 @@ static void echo(struct request *r, const char *name)
         reply_header(r, name, v);
 }
 
-/* What is left of the subscription's quota is not emulated: it is always the first figure. */
+/* What is left of an hour's requests, by kind. (choice) One count for all subscriptions, by the emulator's
+ * clock; nothing is ever refused. */
+static const struct {
+    const char *method, *header;
+    int64_t first;
+} rates[] = {
+    {"GET", "x-ms-ratelimit-remaining-subscription-reads", 11999},
+    {"HEAD", "x-ms-ratelimit-remaining-subscription-reads", 11999},
+    {"DELETE", "x-ms-ratelimit-remaining-subscription-deletes", 14999},
+    {"", "x-ms-ratelimit-remaining-subscription-writes", 1199},
+};
+
+/* Requests of that header's kind so far in this hour, this one not counted. */
+static int64_t used(const char *header, int64_t hour)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    static int64_t current = -1, counts[SB_ARRAY_LEN(rates)];
+    size_t i = 0;
+    while (strcmp(rates[i].header, header) != 0)
+        i++;
+    pthread_mutex_lock(&lock);
+    if (current != hour)
+        memset(counts, 0, sizeof counts);
+    current = hour;
+    int64_t n = counts[i]++;
+    pthread_mutex_unlock(&lock);
+    return n;
+}
+
 static void add_rate(struct request *r)
 {
-    bool read = strcmp(r->method, "GET") == 0 || strcmp(r->method, "HEAD") == 0;
-    if (read)
-        reply_header(r, "x-ms-ratelimit-remaining-subscription-reads", "11999");
-    else if (strcmp(r->method, "DELETE") == 0)
-        reply_header(r, "x-ms-ratelimit-remaining-subscription-deletes", "14999");
-    else
-        reply_header(r, "x-ms-ratelimit-remaining-subscription-writes", "1199");
+    size_t i = 0;
+    while (rates[i].method[0] != '\0' && strcmp(rates[i].method, r->method) != 0)
+        i++;
+    int64_t left = rates[i].first - used(rates[i].header, r->now / 3600000);
+    reply_headerf(r, rates[i].header, "%lld", (long long)SB_MAX(left, 0));
 }
 
 static void arm_common(struct request *r)
@@ -86,7 +113,7 @@ static void arm_common(struct request *r)
     reply_headerf(r, "x-ms-routing-request-id", "EMULATOR:%.4s%.2s%.5s%.2s%.2sZ:%s", t, t + 5, t + 8, t + 14,
                   t + 17, r->request_id);
     echo(r, "x-ms-client-request-id");
-    if (r->has_who)
+    if (r->has_who && r->depth == 0)
         add_rate(r);
 }
 

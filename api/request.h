@@ -79,6 +79,7 @@ struct request {
     struct principal who;    /* of a verified bearer token */
     bool has_who;
     unsigned depth;      /* of requests that the api makes itself (arm_call); 0: a client's */
+    bool head;           /* HEAD of what has only GET: 204 or the status of the refusal, without a body */
     bool audited;        /* a vault's audit event has been written */
     unsigned sas_rights; /* Service Bus data plane: RIGHT_* bits of the SAS or of the role assignments */
     int64_t now;         /* emulator's time, taken once */

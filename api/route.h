@@ -55,6 +55,9 @@ struct route_index *route_index_new(const struct route_table *const *tables, siz
 void route_index_free(struct route_index *ix);
 /* The index over route_tables(), made at the first call and kept. NULL: out of memory. */
 const struct route_index *route_index_all(void);
+/* The same over the rows for resources of providers that are not emulated: looked at when no other row fits.
+ */
+const struct route_index *route_index_generic(void);
 /* Finds the row for r->plane, r->method and r->path; sets r->route and r->params. SB_ENOROUTE; SB_EMETHOD,
  * then *ret_allow ("GET, PUT", from the arena) tells what would do; SB_EBADREQUEST for a malformed escape or
  * too many segments. */
@@ -86,6 +89,7 @@ extern const struct route_table routes_vault_keys_crypt;    /* vault_keys_crypt.
 extern const struct route_table routes_vault_secrets;       /* vault_secrets.c */
 extern const struct route_table routes_vault_other;         /* vault_other.c */
 extern const struct route_table routes_data;                /* data_messages.c */
+extern const struct route_table routes_arm_generic;         /* arm_generic.c */
 extern const struct route_table routes_control;             /* control.c */
 
 #endif

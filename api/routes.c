@@ -35,17 +35,30 @@ const struct route_table *const *route_tables(size_t *ret_n)
     return tables;
 }
 
-/* Constant once made: not state. */
-static struct route_index *all;
+static const struct route_table *const last_tables[] = {&routes_arm_generic};
 
-static void make_index(void)
+/* Constant once made: not state. */
+static struct route_index *all, *generic;
+
+static void make_indexes(void)
 {
     all = route_index_new(tables, SB_ARRAY_LEN(tables));
+    generic = route_index_new(last_tables, SB_ARRAY_LEN(last_tables));
+}
+
+static const struct route_index *made(struct route_index *const *ix)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, make_indexes);
+    return *ix;
 }
 
 const struct route_index *route_index_all(void)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, make_index);
-    return all;
+    return made(&all);
+}
+
+const struct route_index *route_index_generic(void)
+{
+    return made(&generic);
 }

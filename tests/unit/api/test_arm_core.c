@@ -532,6 +532,8 @@ static const struct {
     {"assignedTo('x')", "assignedTo", "x"},
     {"names/any(c:c eq 'x')", "names/any", "x"},
     {"startswith(displayName,'x')", "startswith(displayName)", "x"},
+    {"substringof('x', name)", "substringof(name)", "x"},
+    {"a ne 'b'", "a ne", "b"},
 };
 static const char *const bad_filters[] = {
     "a",
@@ -542,7 +544,9 @@ static const char *const bad_filters[] = {
     "a eq 'b' and",
     "and",
     "'a' eq 'b'",
-    "a ne 'b'",
+    "a gt 'b'",
+    "a ne b",
+    "f('x',)",
     "f(",
     "f('x'",
     "f(x)",
