@@ -39,6 +39,12 @@ const struct arm_region *arm_regions(size_t *ret_n);
 SB_MUST enum sb_err arm_not_found(struct sb_error *err, const char *type, const char *name,
                                   const char *group);
 
+/* What goes on behind a 202. */
+enum arm_job { ARM_JOB_GROUP_DELETION, ARM_JOB_DEPLOYMENT_DELETION };
+/* 202 with the Location of this job, which works on name. */
+void arm_job_reply(struct request *r, enum arm_job job, const char *sub, const char *name,
+                   const char *location);
+
 /* One term of an OData $filter: left eq 'right', a call left(right), left/any(x:x eq 'right') as left and
  * right; "left ne" and right; a call of a field and a text in either order as "left(field)" and right. */
 struct arm_filter_term {

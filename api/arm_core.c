@@ -155,30 +155,6 @@ out:
     return rc;
 }
 
-/* ---- the ends of operations ---- */
-
-/* Where the Location header of a group's deletion points to. Such a job is done before its address is given
- * away. */
-static enum sb_err operation_result(struct request *r, struct sb_error *err)
-{
-    enum sb_err rc;
-    size_t n = 0;
-    struct json *job = NULL;
-    const char *id = request_param(r, "id");
-    SB_TRY(arm_require_sub(r, err));
-    const uint8_t *text = b64url_decode(r->arena, id, strlen(id), &n);
-    if (text == NULL || json_parse(text, n, &job, NULL) != SB_OK)
-        job = NULL;
-    const char *name = json_text(json_get(job, "jobId"));
-    if (name != NULL && text_istarts(name, "RESOURCEGROUPDELETIONJOB-"))
-        reply_empty(r, 200);
-    else
-        rc = sb_fail(err, SB_ENOTFOUND, "The operation '%.200s' could not be found.", id);
-    json_free(job);
-out:
-    return rc;
-}
-
 #define SUB   "/subscriptions/{sub}"
 #define FLAGS (R_AUTH | R_APIVER)
 
@@ -201,6 +177,6 @@ static const struct route rows[] = {
      "ArmGroupResourceList"},
     {"POST", PLANE_ARM, SUB "/resourceGroups/{group}/exportTemplate", FLAGS | R_JSON | R_EMPTYOK, 65536,
      arm_export, "ArmGroupExport"},
-    {"GET", PLANE_ARM, SUB "/operationresults/{id}", FLAGS, 0, operation_result, "ArmOperationResult"},
+    {"GET", PLANE_ARM, SUB "/operationresults/{id}", FLAGS, 0, arm_job_result, "ArmOperationResult"},
 };
 const struct route_table routes_arm_core = {rows, SB_ARRAY_LEN(rows)};

@@ -18,4 +18,7 @@ SB_MUST enum sb_err arm_resource_list(struct request *r, struct sb_error *err);
 /* arm_export.c: a group as a template. */
 SB_MUST enum sb_err arm_export(struct request *r, struct sb_error *err);
 
+/* arm_job.c: GET …/operationresults/{id}. */
+SB_MUST enum sb_err arm_job_result(struct request *r, struct sb_error *err);
+
 #endif

@@ -390,9 +390,7 @@ static enum sb_err delete_it(struct request *r, struct sb_error *err)
     }
     SB_TRY(rc);
     SB_TRY(document_remove(r->e, d.id, err));
-    reply_empty(r, 202);
-    reply_headerf(r, "Location", "%s/subscriptions/%s/operationresults/%s?api-version=%s",
-                  request_base(r, HOST_ARM, NULL), d.sub, r->request_id, r->api_version);
+    arm_job_reply(r, ARM_JOB_DEPLOYMENT_DELETION, d.sub, d.name, doc.location);
 out:
     return rc;
 }

@@ -99,36 +99,11 @@ out:
     return rc;
 }
 
-/* The job's name as the service makes it: upper case, what is neither letter nor digit as its hex code. */
-static const char *job_url(struct request *r, const struct group *g)
-{
-    struct sb_buf job;
-    buf_init(&job, 4096);
-    buf_adds(&job, "{\"jobId\":\"RESOURCEGROUPDELETIONJOB-");
-    for (const char *p = g->name; *p != '\0'; p++) {
-        char c = text_lower(*p);
-        bool plain = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-        if (plain)
-            buf_addc(&job, (char)(c >= 'a' ? c - 'a' + 'A' : c));
-        else
-            buf_addf(&job, ":%02X", (unsigned char)*p);
-    }
-    buf_addf(&job, "\",\"jobLocation\":\"%s\"}", g->location);
-    const char *id = b64url_str(r->arena, job.p, job.n);
-    buf_done(&job);
-    return arena_printf(r->arena, "%s/subscriptions/%s/operationresults/%s?api-version=%s",
-                        request_base(r, HOST_ARM, NULL), g->sub, id != NULL ? id : "", r->api_version);
-}
-
-/* All is gone when the 202 is sent: the first look at the operation already says so. */
 static enum sb_err delete (struct request *r, struct sb_error *err) {
     enum sb_err rc; struct group g; SB_TRY(arm_require(r, DELETE, own_id(r), err));
     SB_TRY(arm_require_group(r, &g, err));
     SB_TRY(directory_group_delete(r->e, g.sub, g.name, err));
-    const char *url = job_url(r, &g);
-    reply_empty(r, 202);
-    reply_header(r, "Location", url != NULL ? url : "");
-    reply_header(r, "Retry-After", "1");
+    arm_job_reply(r, ARM_JOB_GROUP_DELETION, g.sub, g.name, g.location);
     out : return rc;
 }
 

@@ -43,6 +43,30 @@ with suite.check("tag create, update, list, delete on a group and an identity"):
     az(f"tag delete --resource-id {GROUP_ID} --yes")
     assert not az(f"group show --name {GROUP}")["tags"]
 
+with suite.check("resource create, show, list by group, type and tag, tag, patch, update, invoke-action, delete"):
+    bus = "Microsoft.ServiceBus/namespaces"
+    made = az(f"resource create --resource-group {GROUP} --name around-bus --resource-type {bus} --location westus --properties", "{}")
+    queue = az(f"resource create --resource-group {GROUP} --name orders --namespace Microsoft.ServiceBus --parent namespaces/around-bus"
+               " --resource-type queues --properties", '{"maxDeliveryCount": 5}')
+    assert (made["type"].lower(), queue["properties"]["maxDeliveryCount"]) == (bus.lower(), 5), (made, queue)
+    assert az(f"resource show --ids {made['id']}")["properties"]["status"] == "Active"
+    assert az(f"resource show --resource-group {GROUP} --name around-bus --resource-type {bus} --query properties.status") == "Active"
+    assert az(f"resource tag --ids {made['id']} --tags a=1 b=2")["tags"] == {"a": "1", "b": "2"}
+    assert az(f"resource tag --ids {made['id']} --tags c=3 --is-incremental")["tags"] == {"a": "1", "b": "2", "c": "3"}
+    for chosen in (f"--resource-group {GROUP} --resource-type {bus}", "--tag c=3", "--tag c", "--name around-bus", f"--location westus --resource-type {bus}"):
+        assert [r["name"] for r in az(f"resource list {chosen}")] == ["around-bus"], chosen
+    assert sorted(r["name"] for r in az(f"resource list --resource-group {GROUP}")) == ["around-bus", "around-identity"]
+    assert az(f"resource update --ids {made['id']} --set properties.disableLocalAuth=true")["properties"]["disableLocalAuth"] is True
+    az(f"resource patch --ids {made['id']} --is-full-object --properties", '{"tags": {"d": "4"}}')
+    assert az(f"servicebus namespace show --name around-bus --resource-group {GROUP}")["tags"] == {"d": "4"}
+    az(f"resource delete --ids {made['id']}")
+    assert [r["name"] for r in az(f"resource list --resource-group {GROUP}")] == ["around-identity"]
+
+with suite.check("group update, list by tag, wait"):
+    az(f"group update --name {GROUP} --set tags.z=1")
+    assert [g["name"] for g in az("group list --tag z=1")] == [GROUP] and az("group list --tag z=2") == []
+    az(f"group wait --name {GROUP} --exists --timeout 10")
+
 with suite.check("monitor activity-log list: who changed what, what failed"):
     az.refused("ResourceNotFound", f"identity update --name nobody --resource-group {GROUP} --tags x=y")
     events = az(f"monitor activity-log list --resource-group {GROUP}")

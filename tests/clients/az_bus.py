@@ -93,6 +93,22 @@ with suite.check("servicebus queue create, show, update, list, delete"):
     az(f"servicebus queue delete {on} --name second")
     assert [q["name"] for q in az(f"servicebus queue list {on}")] == ["orders"]
 
+with suite.check("servicebus queue create with all its flags, forwarding too; what cannot change later is refused"):
+    az(f"servicebus queue create {on} --name target")
+    made = az(f"servicebus queue create {on} --name flags --max-size 4096 --max-message-size 2048 --lock-duration PT2M --max-delivery-count 3"
+              " --default-message-time-to-live P1D --auto-delete-on-idle P10D --enable-session false --enable-duplicate-detection true"
+              " --duplicate-detection-history-time-window PT1M --enable-dead-lettering-on-message-expiration true"
+              " --enable-batched-operations false --forward-to target --forward-dead-lettered-messages-to target --status Active")
+    wanted = {"maxSizeInMegabytes": 4096, "maxMessageSizeInKilobytes": 2048, "lockDuration": "PT2M", "maxDeliveryCount": 3,
+              "defaultMessageTimeToLive": "P1D", "autoDeleteOnIdle": "P10D", "requiresSession": False, "requiresDuplicateDetection": True,
+              "duplicateDetectionHistoryTimeWindow": "PT1M", "deadLetteringOnMessageExpiration": True, "enableBatchedOperations": False,
+              "forwardTo": "target", "forwardDeadLetteredMessagesTo": "target", "status": "Active"}
+    assert {name: made.get(name) for name in wanted} == wanted, made
+    assert az(f"servicebus queue update {on} --name flags --status SendDisabled --lock-duration PT1M")["status"] == "SendDisabled"
+    az.refused("BadRequest", f"servicebus queue create {on} --name flags --enable-session true --enable-duplicate-detection true")
+    for name in ("flags", "target"):
+        az(f"servicebus queue delete {on} --name {name}")
+
 with suite.check("authorization rules and their keys"):
     root = az(f"servicebus namespace authorization-rule keys list {on} --name RootManageSharedAccessKey")
     assert root["primaryConnectionString"].startswith(f"Endpoint=sb://{NAMESPACE}.servicebus.localhost:{PORT}/;"), root

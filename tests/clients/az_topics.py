@@ -41,6 +41,23 @@ with suite.check("topic subscription create, show, update, list"):
     assert names(az(f"servicebus topic subscription list {topic}")) == ["audit"]
     assert az(f"servicebus topic show {within} --name events")["subscriptionCount"] == 1
 
+with suite.check("topic and subscription create with all their flags"):
+    made = az(f"servicebus topic create {within} --name flags --max-size 4096 --default-message-time-to-live P2D --enable-duplicate-detection true"
+              " --duplicate-detection-history-time-window PT5M --enable-ordering true --auto-delete-on-idle P10D --status Active"
+              " --enable-batched-operations true")
+    wanted = {"maxSizeInMegabytes": 4096, "defaultMessageTimeToLive": "P2D", "requiresDuplicateDetection": True, "supportOrdering": True,
+              "duplicateDetectionHistoryTimeWindow": "PT5M", "autoDeleteOnIdle": "P10D", "status": "Active", "enableBatchedOperations": True}
+    assert {name: made.get(name) for name in wanted} == wanted, made
+    made = az(f"servicebus topic subscription create {within} --topic-name flags --name all --lock-duration PT1M --max-delivery-count 2"
+              " --default-message-time-to-live P1D --enable-session true --dead-letter-on-filter-exceptions false"
+              " --enable-dead-lettering-on-message-expiration true --enable-batched-operations false --forward-dead-lettered-messages-to events"
+              " --status ReceiveDisabled --auto-delete-on-idle PT10M")
+    wanted = {"lockDuration": "PT1M", "maxDeliveryCount": 2, "defaultMessageTimeToLive": "P1D", "requiresSession": True,
+              "deadLetteringOnFilterEvaluationExceptions": False, "deadLetteringOnMessageExpiration": True, "enableBatchedOperations": False,
+              "forwardDeadLetteredMessagesTo": "events", "status": "ReceiveDisabled", "autoDeleteOnIdle": "PT10M"}
+    assert {name: made.get(name) for name in wanted} == wanted, made
+    az(f"servicebus topic delete {within} --name flags")
+
 with suite.check("topic subscription rule create (SQL and correlation), show, list, delete; a malformed filter is refused"):
     assert names(az(f"servicebus topic subscription rule list {subscription}")) == ["$Default"]
     made = az(f"servicebus topic subscription rule create {subscription} --name big --filter-type SqlFilter --filter-sql-expression",

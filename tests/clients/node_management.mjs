@@ -1,13 +1,11 @@
-// @azure/arm-resources, arm-keyvault, arm-servicebus and arm-resourcesdeployments tell the article's story; each operation is
+// @azure/arm-resources, arm-keyvault and arm-servicebus tell the article's story; each operation is
 // waited for by its package's own poller.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { CLIENT_OID, PORT, SUB, Suite, TENANT, all, require, signIn } from "./checks.mjs";
 
 const { KeyVaultManagementClient } = require("@azure/arm-keyvault");
 const { ResourceManagementClient } = require("@azure/arm-resources");
-const { DeploymentsClient } = require("@azure/arm-resourcesdeployments");
 const { ServiceBusManagementClient } = require("@azure/arm-servicebus");
 const { KeyClient } = require("@azure/keyvault-keys");
 
@@ -18,7 +16,6 @@ const arm = { endpoint: `https://management.localhost:${PORT}` };
 const resources = new ResourceManagementClient(credential, SUB, arm);
 const vaults = new KeyVaultManagementClient(credential, SUB, arm).vaults;
 const bus = new ServiceBusManagementClient(credential, SUB, arm);
-const deployments = new DeploymentsClient(credential, SUB, arm).deployments;
 const group = "node-group", vault = "node-mgmt-vault", namespace = "node-mgmt-ns", region = "westus";
 const vaultUri = `https://${vault}.vault.localhost:${PORT}`;
 const poll = { updateIntervalInMs: 100 };
@@ -104,21 +101,6 @@ await check("network rules, private link resources", async () => {
   assert.deepEqual([rules.defaultAction, rules.ipRules[0].ipMask], ["Deny", "203.0.113.0/24"]);
   assert.equal((await bus.namespaces.getNetworkRuleSet(group, namespace)).defaultAction, "Deny");
   assert.equal((await bus.privateLinkResources.get(group, namespace)).value[0].groupId, "namespace");
-});
-
-await check("the article's templates, through the deployments SDK", async () => {
-  const read = (name) => JSON.parse(readFileSync(new URL(`../../fixtures/article/${name}`, import.meta.url)));
-  const template = read("CreateServiceBusPremiumNamespace.json");
-  const parameters = { namespaceName: { value: "node-deployed-ns" }, location: { value: region } };
-  const properties = { mode: "Incremental", template, parameters };
-  const valid = await deployments.validate(group, "first", { properties }, poll);
-  assert.equal(valid.error, undefined);
-  const done = await deployments.createOrUpdate(group, "first", { properties }, poll);
-  assert.equal(done.properties.provisioningState, "Succeeded");
-  const made = await bus.namespaces.get(group, "node-deployed-ns");
-  assert.equal(made.sku.name, "Premium");
-  assert.ok(made.identity.principalId);
-  assert.deepEqual(await names(deployments.listByResourceGroup(group)), ["first"]);
 });
 
 await check("delete the namespace, the vault and the group; each is waited for", async () => {

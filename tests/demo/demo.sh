@@ -34,14 +34,15 @@ start() {
 }
 stop() { kill -TERM "$pid"; wait "$pid" || fail "the emulator did not stop cleanly"; pid=; }
 
-# call WANTED_STATUS METHOD URL [curl options…]: real host names, our port; body in $body, status checked.
+# call WANTED_STATUS (may be a pattern) METHOD URL [curl options…]: real host names, our port; body in $body, status checked.
 call() {
     local want=$1 method=$2 url=$3; shift 3
     local code
     code=$(curl -sS --cacert "$ca" --connect-to "::127.0.0.1:$https" -o "$work/body" -D "$work/headers" -w '%{http_code}' \
         -X "$method" "$@" "$url") || fail "$method $url: no answer"
     body=$(cat "$work/body")
-    [ "$code" = "$want" ] || fail "$method $url answered $code, not $want: $body"
+    # shellcheck disable=SC2053 # a pattern
+    [[ "$code" == $want ]] || fail "$method $url answered $code, not $want: $body"
 }
 control() { # METHOD PATH [BODY]
     body=$(curl -sS -f -X "$1" ${3:+-d "$3"} "http://127.0.0.1:$http$2") || fail "control $1 $2"
@@ -77,12 +78,22 @@ sas() {
     printf 'SharedAccessSignature sr=%s&sig=%s&se=%s&skn=RootManageSharedAccessKey' "$sr" "$sig" "$se"
 }
 bus() { local w=$1 m=$2 u=$3; shift 3; call "$w" "$m" "$queue_url$u" -H "Authorization: $sas" "$@"; }
-# resource TEMPLATE: the template's one resource, its parameters filled in, as the body of a PUT.
-resource() {
-    jq --arg ns "$ns" --arg location westus --arg vault "$vault_url" --arg key key1 '
-        def fill: gsub("^\\[parameters\\(.namespaceName.\\)\\]$"; $ns) | gsub("^\\[parameters\\(.location.\\)\\]$"; $location)
-            | gsub("^\\[parameters\\(.keyVaultUri.\\)\\]$"; $vault) | gsub("^\\[parameters\\(.keyName.\\)\\]$"; $key);
-        .resources[0] | walk(if type == "string" then fill else . end) | {location, identity, sku, properties}' "$here/fixtures/article/$1"
+# deploy WANTED_STATE NAME: the article's template NAME.json, word for word, with the parameters of NAMEParams.json in which each <placeholder> has its
+# value; waits as the answer says, and leaves the finished deployment in $body.
+deploy() {
+    local want=$1 deployment=$group/providers/Microsoft.Resources/deployments/$2 parameters operation state=Accepted
+    parameters=$(sed "s|<ServiceBusNamespaceName>|$ns|; s|<Location>|West US|; s|<KeyVaultName>|$vault|; s|<KeyName>|key1|" \
+        "$here/fixtures/article/$2Params.json" | jq .parameters)
+    { printf '{"properties":{"mode":"Incremental","parameters":%s,"template":' "$parameters"; cat "$here/fixtures/article/$2.json"; printf '}}'; } >"$work/deployment"
+    arm_call '20[01]' PUT "$deployment?api-version=2022-09-01" --data-binary "@$work/deployment"
+    operation=$(sed -n 's|^Azure-AsyncOperation: *https://[^/]*\([^[:space:]]*\).*|\1|Ip' "$work/headers")
+    [ -n "$operation" ] || fail "the deployment names no operation to wait for"
+    while [ "$state" = Accepted ] || [ "$state" = Running ]; do
+        arm_call 200 GET "$operation"
+        state=$(jq -r .status <<<"$body")
+    done
+    is "the deployment's state" "$want" "$state"
+    arm_call 200 GET "$deployment?api-version=2022-09-01"
 }
 key_state() { control GET "/_emulator/namespaces/$ns"; jq -r '"namespace " + .status + ": " + ([.encryption.keys[] | .keyName + " " + .state + (if .state == "Active" then " (wrapped by version " + .wrappedVersion[:8] + "…)" else "" end)] | join(", "))' <<<"$body"; }
 revoke_key() { key_call 200 DELETE "/keys/$1"; }
@@ -102,6 +113,14 @@ step "Create the resource group"
 arm_call 201 PUT "$group?api-version=2021-04-01" -d '{"location":"westus"}'
 show "$(jq -c '{id, properties}' <<<"$body")"
 
+step "Deploy the article's first template: a Premium namespace with a managed identity"
+deploy Succeeded CreateServiceBusPremiumNamespace
+show "$(jq -c '{name, properties: {provisioningState: .properties.provisioningState, outputs: .properties.outputs}}' <<<"$body")"
+is "the output" "$nsid" "$(jq -r .properties.outputs.serviceBusNamespaceId.value <<<"$body")"
+arm_call 200 GET "$nsid?api-version=$ns_version"
+identity=$(jq -er .identity.principalId <<<"$body") || fail "no identity"
+show "$(jq -c '{name, sku, identity}' <<<"$body")"
+
 step "Create the key vault: soft delete and purge protection, as the article asks"
 arm_call 200 PUT "$group/providers/Microsoft.KeyVault/vaults/$vault?api-version=2023-07-01" -d '{"location":"westus","properties":{
     "tenantId":"11111111-1111-1111-1111-111111111111","sku":{"family":"A","name":"standard"},"enableSoftDelete":true,"enablePurgeProtection":true,
@@ -116,25 +135,21 @@ for k in key1 key2 key3; do
     show "$(jq -r .key.kid <<<"$body")"
 done
 
-step "Create the Premium namespace with a managed identity (the article's first template)"
-arm_call 200 PUT "$nsid?api-version=$ns_version" -d "$(resource CreateServiceBusPremiumNamespace.json)"
-identity=$(jq -er .identity.principalId <<<"$body") || fail "no identity"
-show "identity $identity"
-
-step "Encryption is refused while that identity may not use the key"
-arm_call 400 PUT "$nsid?api-version=$ns_version" -d "$(resource UpdateServiceBusNamespaceWithEncryption.json)"
-show "$(jq -r '.error | .code + ": " + .message' <<<"$body")"
+step "The article's second template turns encryption on: refused while that identity may not use the key"
+deploy Failed UpdateServiceBusNamespaceWithEncryption
+show "$(jq -r '.properties.error | .code + ": " + .details[0].message' <<<"$body")"
 
 step "Grant it get, wrapKey, unwrapKey, list by access policy"
 arm_call 200 PUT "$group/providers/Microsoft.KeyVault/vaults/$vault/accessPolicies/add?api-version=2023-07-01" -d '{"properties":{"accessPolicies":[
     {"tenantId":"11111111-1111-1111-1111-111111111111","objectId":"'"$identity"'","permissions":{"keys":["get","wrapKey","unwrapKey","list"]}}]}}'
 show "$(jq -c '[.properties.accessPolicies[] | .objectId]' <<<"$body")"
 
-step "Turn on encryption with key1 (the article's second template), then add key2 and key3 for redundancy"
-arm_call 200 PUT "$nsid?api-version=$ns_version" -d "$(resource UpdateServiceBusNamespaceWithEncryption.json)"
+step "Deploy the second template again: encrypted with key1; then key2 and key3 are added for redundancy"
+deploy Succeeded UpdateServiceBusNamespaceWithEncryption
+arm_call 200 GET "$nsid?api-version=$ns_version"
 show "$(jq -c .properties.encryption <<<"$body")"
-three=$(resource UpdateServiceBusNamespaceWithEncryption.json | jq '.properties.encryption.keyVaultProperties |= [.[0], (.[0] | .keyName = "key2"), (.[0] | .keyName = "key3")]')
-arm_call 200 PUT "$nsid?api-version=$ns_version" -d "$three"
+arm_call 200 PATCH "$nsid?api-version=$ns_version" -d "$(jq -c '{properties: {encryption: (.properties.encryption | {keySource, keyVaultProperties:
+    [.keyVaultProperties[0] | .keyName = ("key1", "key2", "key3")]})}}' <<<"$body")"
 is "number of keys" 3 "$(jq '.properties.encryption.keyVaultProperties | length' <<<"$body")"
 show "$(key_state)"
 
