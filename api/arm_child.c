@@ -172,9 +172,14 @@ static void write_network(struct request *r, struct jw *w, const struct ns_view 
         kept = NULL;
     begin(r, w, v, segment, "default", "NetworkRuleSets");
     jw_obj(w, "properties");
-    jw_str(w, "publicNetworkAccess", v->public_access ? "Enabled" : "Disabled");
-    JSON_FOREACH (j, kept)
-        jw_raw(w, json_key(j), json_print(j, r->arena));
+    /* As specified: the first versions know neither of the two. */
+    bool first = r->api_version && strncmp(r->api_version, "2021", 4) < 0;
+    if (!first)
+        jw_str(w, "publicNetworkAccess", v->public_access ? "Enabled" : "Disabled");
+    JSON_FOREACH (j, kept) {
+        if (!first || strcmp(json_key(j), "trustedServiceAccessEnabled") != 0)
+            jw_raw(w, json_key(j), json_print(j, r->arena));
+    }
     jw_end_obj(w);
     jw_end_obj(w);
     json_free(kept);

@@ -417,6 +417,8 @@ static enum sb_err load_one(const struct st_ns *row, void *arg, struct sb_error 
         n->move = MOVE_DELETE;
         n->move_until = row->deleting_ms;
         atomic_fetch_add(&l->e->deleting, 1);
+    } else {
+        ns_move_resume(l->e, n, row);
     }
     SB_TRY(broker_ns_load(l->e, l->tx, n, err));
 out:

@@ -3,8 +3,8 @@
  * time on the emulator's clock, so that clients' pollers have something to wait for.
  *
  * What a create or update asks for has happened when the call answers; only the state that is shown, and what
- * may be done meanwhile, are those of the service. That much is forgotten at a restart. A deletion happens at
- * the end of its time, and is stored until then.
+ * may be done meanwhile, are those of the service. A deletion happens at the end of its time, and is stored
+ * until then; the other states are told again from the row's times after a restart.
  */
 #include "server/base/text.h"
 #include "server/engine/ns_priv.h"
@@ -17,6 +17,20 @@ void ns_move_begin(struct engine *e, struct ns *n, enum ns_move move, int64_t no
     n->move = move;
     n->move_from = now;
     n->move_until = now + e->cfg.provisioning_delay_ms;
+}
+
+/* An identity that changed cannot be told from any other update by then. */
+void ns_move_resume(struct engine *e, struct ns *n, const struct st_ns *row)
+{
+    if (row->revoked || row->updated_ms + e->cfg.provisioning_delay_ms <= engine_now(e))
+        return;
+    bool fresh = row->created_ms == row->updated_ms;
+    ns_move_begin(e, n,
+                  !fresh           ? MOVE_UPDATE
+                  : row->encrypted ? MOVE_CREATE_ENCRYPTED
+                  : row->identity  ? MOVE_CREATE_IDENTITY
+                                   : MOVE_CREATE,
+                  row->updated_ms);
 }
 
 enum ns_move ns_move_now(struct engine *e, const struct ns *n)

@@ -95,6 +95,8 @@ SB_MUST enum sb_err ns_delete_now(struct engine *e, const char *sub, const char 
 
 /* Under engine_lock: from now on, for the configured time. Does nothing when that is none. */
 void ns_move_begin(struct engine *e, struct ns *n, enum ns_move move, int64_t now);
+/* The same after a restart, as far as the row tells. */
+void ns_move_resume(struct engine *e, struct ns *n, const struct st_ns *row);
 /* Under engine_lock or on the sb thread: what is being done to it now. */
 enum ns_move ns_move_now(struct engine *e, const struct ns *n);
 /* SB_EBUSY in the recorded words while something is. Under engine_lock or on the sb thread. */

@@ -96,6 +96,12 @@ static bool read_number(struct lexer *x)
     return text_to_double(copy, &x->number.d);
 }
 
+/* Not the first byte of a letter in UTF-8. */
+static bool inside_letter(char c)
+{
+    return ((unsigned char)c & 0xc0) == 0x80;
+}
+
 static enum token scan(struct lexer *x)
 {
     static const char *const operators[] = {"<>", "!=", ">=", "<=", "=", ">", "<", "(", ")",
@@ -123,7 +129,9 @@ static enum token scan(struct lexer *x)
             return T_OPERATOR;
         }
     }
-    x->at++;
+    do
+        x->at++;
+    while (inside_letter(*x->at));
     return T_BAD;
 }
 
@@ -141,13 +149,16 @@ static enum sb_err fail_at(struct lexer *x, const char *begin, size_t n, const c
 {
     int line = 1, column = 1;
     for (const char *p = x->text; p < begin; p++) {
-        column = *p == '\n' ? 1 : column + 1;
+        column = *p == '\n' ? 1 : column + !inside_letter(*p);
         line += *p == '\n';
     }
+    size_t shown = SB_MIN(n, (size_t)60);
+    while (shown > 0 && inside_letter(begin[shown]))
+        shown--;
     return sb_fail(x->err, SB_EBADREQUEST,
                    "There was an error parsing the SQL expression. [Token line=%d, column=%d, Token in "
                    "error=%.*s, Additional details= %s]",
-                   line, column, (int)SB_MIN(n, (size_t)60), begin, details);
+                   line, column, (int)shown, begin, details);
 }
 
 static enum sb_err fail_token(struct lexer *x, const char *expected)

@@ -457,3 +457,55 @@ def test_more_connections_than_usual(case):
     while len(os.listdir(f"/proc/{s.e.process.pid}/fd")) > before + 2:
         assert time.monotonic() < end, "connections that are not given back"
         time.sleep(0.02)
+
+
+class Owner(threading.Thread):
+    """Makes, changes and deletes the same few namespaces, queues and topics as all the others, until the connection ends."""
+
+    def __init__(self, emulator, group, number):
+        super().__init__()
+        self.e, self.group, self.dice, self.problem = emulator.twin(), group, random.Random(number), None
+
+    def run(self):
+        try:
+            while self.problem is None:
+                self.step()
+        except (OSError, harness.http.client.HTTPException):
+            pass  # killed
+
+    def step(self):
+        bus = f"{self.group}/providers/Microsoft.ServiceBus/namespaces/shared-{self.dice.randrange(2)}"
+        name = self.dice.choice("abc")
+        method, path, body = self.dice.choice((
+            ("PUT", "", {"location": "northeurope", "sku": {"name": "Premium"}, "identity": {"type": self.dice.choice(("None", "SystemAssigned"))}}),
+            ("PUT", f"/queues/{name}", {"properties": {"maxDeliveryCount": self.dice.randrange(1, 9)}}), ("DELETE", f"/queues/{name}", None),
+            ("PUT", f"/topics/{name}", {}), ("PUT", f"/topics/{name}/subscriptions/s", {}), ("DELETE", f"/topics/{name}", None),
+            ("PUT", "/AuthorizationRules/r", {"properties": {"rights": ["Send"]}}), ("GET", "/queues", None)))
+        if self.dice.randrange(40) == 0:
+            method, path, body = "DELETE", "", None
+        reply = self.e.arm(method, bus + path, body)
+        if reply.status not in (200, 201, 202, 204, 404, 409):
+            self.problem = f"{method} {path}: {reply!r}"
+
+
+def test_the_same_resources_made_changed_and_deleted_by_many_and_killed(case):
+    s = case.story()
+    s.make_group()
+    for number in range(2):
+        owners = [Owner(s.e, s.group_path, 100 * number + i) for i in range(12)]
+        for o in owners:
+            o.start()
+        time.sleep(min(SECONDS, 2))  # work goes on for that long
+        s.e.process.kill()
+        for o in owners:
+            o.join()
+        assert [o.problem for o in owners if o.problem] == []
+        s.e.kill()
+        s.e.start()
+        for bus in s.e.arm("GET", f"{s.group_path}/providers/Microsoft.ServiceBus/namespaces").expect(200).json()["value"]:
+            entities = [e for kind in ("queues", "topics") for e in s.e.arm("GET", f"{bus['id']}/{kind}").expect(200).json()["value"]]
+            names = [e["name"] for e in entities]
+            assert len(names) == len(set(names)), names
+            for e in entities:
+                assert s.e.arm("GET", e["id"]).expect(200).json() == e
+                s.e.arm("PUT", e["id"], {}).expect(200)

@@ -119,6 +119,28 @@ def test_delete_takes_its_time(case):
         s.put(s.body()).expect(201)
 
 
+def test_a_restart_finds_what_is_under_way(case):
+    s = up(case)
+    identity = harness.Story(s.e, namespace="identityns")
+    s.put(s.body(identity={"type": "None"})).expect(201)
+    identity.put(identity.body(), api=OLD).expect(200)
+    s.e.advance("PT20S")
+    s.e.restart(kill=True)
+    assert state(s) == ("Creating", "Creating") and state(s, OLD) == ("Created", "Activating")
+    assert state(identity, OLD) == ("ActivatingIdentity", "Activating")
+    refused(s.patch({"tags": {}}), 429, "its current state is Creating.")
+    s.e.advance("PT39S")
+    assert state(s) == ("Creating", "Creating")
+    s.e.advance("PT1S")
+    assert state(s) == ("Succeeded", "Active")
+    s.patch({"tags": {"a": "b"}}).expect(200)
+    s.e.restart()
+    assert state(s) == ("Updating", "Updating") and state(identity) == ("Succeeded", "Active")
+    settled(s)
+    s.e.restart()
+    assert state(s) == ("Succeeded", "Active")
+
+
 def test_a_group_is_deleted_at_once_all_the_same(case):
     s = up(case)
     s.make_namespace()

@@ -141,6 +141,8 @@ def test_malformed_rules_are_refused_with_their_place(case):
     for properties, words in (
             ({"sqlFilter": {"sqlExpression": "color == 'red'"}}, "Token line=1, column=8, Token in error==,"),
             ({"sqlFilter": {"sqlExpression": "a = 1 AND"}}, "Token line=1, column=10,"),
+            ({"sqlFilter": {"sqlExpression": "[é] = 1 AND é = 1"}}, "Token line=1, column=13, Token in error=é,"),
+            ({"sqlFilter": {"sqlExpression": "a = 1 'x" + "é" * 40}}, "Token in error='x" + "é" * 29 + ","),
             ({"action": {"sqlExpression": "EventType = Other"}}, "Token in error=EventType, Additional details= syntax error"),
             ({"filterType": "CorrelationFilter"}, "At least one property must be set"),
             ({"filterType": "Nonsense"}, "'Nonsense' is not valid"),
