@@ -381,6 +381,7 @@ static void release(struct store *s)
     assert(got == SQLITE_OK && "a statement was not finalized");
     SB_UNUSED(got);
     pthread_cond_destroy(&s->wake);
+    pthread_cond_destroy(&s->sync_wake);
     pthread_mutex_destroy(&s->lock);
     free(s->tx.stmts);
     free(s->path);
@@ -406,17 +407,21 @@ static struct store *store_alloc(const char *path, enum store_kind kind)
         return NULL;
     s->tx.kind = kind;
     s->length = -1;
+    s->log_fd = -1;
+    s->sync_log = fdatasync;
     s->tail = &s->head;
     atomic_init(&s->broken, false);
     if (path != NULL && (s->path = strdup(path)) == NULL)
         goto fail;
     if (pthread_mutex_init(&s->lock, NULL) != 0)
         goto fail;
-    if (!init_wake(&s->wake)) {
-        pthread_mutex_destroy(&s->lock);
-        goto fail;
-    }
-    return s;
+    if (!init_wake(&s->wake))
+        goto no_wake;
+    if (pthread_cond_init(&s->sync_wake, NULL) == 0)
+        return s;
+    pthread_cond_destroy(&s->wake);
+no_wake:
+    pthread_mutex_destroy(&s->lock);
 fail:
     free(s->path);
     free(s);

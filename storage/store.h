@@ -2,18 +2,19 @@
  * store.h: one SQLite database, owned by one thread, with group commit.
  *
  * Everything that touches a database is a `struct store_op`: its `run` is called on the owner thread inside
- * an open transaction (an error rolls back just this op); the owner commits many ops at
- * once (synchronous=FULL), and only then calls each op's `done`, in order. So nothing is acknowledged and
- * nothing becomes visible before it is durable, and run/done of all ops of one store never overlap: memory
- * state that only run/done touch needs no lock.
+ * an open transaction (an error rolls back just this op); the owner commits many ops at once, and calls each
+ * op's `done`, in order, when that is on the disk, as with synchronous=FULL (DESIGN.md). So nothing is
+ * acknowledged and nothing becomes visible before it is durable, and run/done of all ops of one store never
+ * overlap: memory state that only run/done touch needs no lock. Between an op's run and its done others may
+ * run that came after it.
  *
- * STORE_ALONE ops get a transaction of their own, with nothing before it left uncommitted (management
- * operations: what their `done` publishes is in place before the next op runs).
+ * STORE_ALONE ops get a transaction of their own, with everything before it answered (management operations:
+ * what their `done` publishes is in place before the next op runs).
  *
- * When COMMIT fails the outcome is unknown: every op of the batch ends with SB_EIO, the store is broken from
- * then on (each later op: SB_EIO) and on_broken is called; the process is to exit (architecture 3.5). The
- * same when an op meets damage: nothing of its batch is stored, and nothing more is written to a file that
- * may get worse by it.
+ * When COMMIT or the sync of the log fails the outcome is unknown: every op of the batch ends with SB_EIO,
+ * the store is broken from then on (each later op: SB_EIO) and on_broken is called; the process is to exit
+ * (architecture 3.5). The same when an op meets damage: nothing of its batch is stored, and nothing more is
+ * written to a file that may get worse by it.
  */
 #ifndef SB_STORE_H
 #define SB_STORE_H
@@ -38,8 +39,8 @@ struct store_op {
      * rolled back is run again): must not have effects outside the transaction except on memory it resets
      * itself. */
     enum sb_err (*run)(struct tx *tx, struct store_op *op, struct sb_error *err);
-    /* After the commit, on the owner thread: rc and err are set. May free or reuse the op. May submit others.
-     */
+    /* After the commit is on the disk, on the owner thread: rc and err are set. The transaction of later ops
+     * may be open. May free or reuse the op. May submit others. */
     void (*done)(struct store_op *op);
     unsigned flags;
     enum sb_err rc;
@@ -53,7 +54,9 @@ struct store_hooks {
     enum sb_err (*before_commit)(void *cookie, struct tx *tx, struct sb_error *err);
     /* A batch was rolled back as a whole: reread memory state that run changed. */
     void (*batch_lost)(void *cookie, struct tx *tx);
-    /* COMMIT failed: the outcome is unknown; or damage was met. why: file and reason, for the log. */
+    /* COMMIT or the sync failed: the outcome is unknown; or damage was met. why: file and reason, for the
+     * log.
+     */
     void (*on_broken)(void *cookie, const char *why);
 };
 
@@ -87,7 +90,7 @@ SB_MUST enum sb_err store_call_joined(struct store *s, store_fn *f, void (*publi
 SB_MUST enum sb_err store_scrub(struct store *s, struct sb_error *err);
 /* Is the calling thread this store's owner? For assertions. */
 bool store_is_owner(const struct store *s);
-/* False once a commit has failed. */
+/* False once a commit or a sync has failed. */
 bool store_healthy(const struct store *s);
 
 /* Small values by name in the database's own `meta` table (clock offset, sealed signing key). */

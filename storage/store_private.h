@@ -1,5 +1,6 @@
 /*
- * store_private.h: the store's inside, shared by store.c (open, close) and writer.c (the owner thread).
+ * store_private.h: the store's inside, shared by store.c (open, close), writer.c (the owner thread) and
+ * syncer.c (the thread that syncs the log).
  */
 #ifndef SB_STORE_PRIVATE_H
 #define SB_STORE_PRIVATE_H
@@ -16,6 +17,11 @@
 #define STORE_CHECKPOINT_BYTES (16 * 1024 * 1024)
 #define STORE_PAGE_SIZE        8192
 
+/* Flags of our own in store_op.flags. */
+#define OP_READ  0x10000u /* must not write */
+#define OP_SCRUB 0x20000u /* empties the write-ahead log instead of running */
+
+enum sync { SYNC_NONE, SYNC_ASKED, SYNC_OVER };
 enum control { CTL_BEGIN, CTL_COMMIT, CTL_ROLLBACK, CTL_MAX };
 
 struct store {
@@ -37,8 +43,17 @@ struct store {
     bool closing;
     bool stopped; /* the owner takes nothing more from the queue */
 
-    pthread_t thread;
-    bool started;
+    /* The sync of the log; under lock. */
+    pthread_cond_t sync_wake;
+    enum sync sync;
+    int sync_rc;       /* 0 or errno, when it is over */
+    int64_t synced_ns; /* and when that was */
+    bool sync_quit;
+
+    pthread_t thread, syncer;
+    bool started, syncing;
+    int log_fd;              /* of the write-ahead log; -1: COMMIT itself sees to it, or there is no file */
+    int (*sync_log)(int fd); /* fdatasync; tests put their own in its place before store_start */
     atomic_bool broken;
     const char *verdict; /* why; set before */
 
@@ -46,15 +61,31 @@ struct store {
     int wal_pages;      /* in the write-ahead log after the last commit */
     int checkpoint_due; /* at that many pages */
     int page_size;
-    bool wrote;        /* the open transaction holds writes */
-    size_t company;    /* how many ops are under way at a time (an estimate that falls slowly) */
-    int64_t commit_ns; /* how long a commit takes (a floating average) */
+    bool wrote;                /* the open transaction holds writes */
+    struct store_op *unsynced; /* the batch committed last, while its log is on its way to the disk */
+    int64_t commit_start;      /* of that one */
+    size_t batch_n;            /* ops in the batch that ran last */
+    size_t company;            /* how many ops are under way at a time (an estimate that falls slowly) */
+    unsigned hurry, hurried;   /* batches that are not to wait for company: in all, and still to come */
+    int64_t commit_ns;         /* how long a commit takes, sync included (a floating average) */
 };
 
 /* writer.c */
 SB_MUST enum sb_err writer_open(struct store *s, struct sb_error *err);
+/* Runs an op on this thread, before the owner thread exists. */
+void writer_run_now(struct store *s, struct store_op *op);
 /* Runs what is queued, or refuses it when the thread never started; stops the thread. */
 void writer_close(struct store *s);
+
+/* syncer.c. From syncer_open on, COMMIT does not sync the log any more. Nothing to do for a store in memory.
+ */
+SB_MUST enum sb_err syncer_open(struct store *s, struct sb_error *err);
+void syncer_close(struct store *s); /* nothing may be asked for */
+/* The owner's: what is in the log now is to be brought to the disk; and the end of that (0 or errno, and when
+ * it was). */
+void syncer_ask(struct store *s);
+int syncer_wait(struct store *s, int64_t *ret_ns);
+int syncer_now(struct store *s, int64_t *ret_ns); /* does it on this thread */
 
 /* scrub.c: between two batches. ret_broken: a commit failed, set on failure too. */
 SB_MUST enum sb_err scrub_tables(struct store *s, bool *ret_broken, struct sb_error *err);

@@ -1,18 +1,22 @@
 /*
- * writer.c: the owner thread of a database: queue, group commit, checkpoints; and the calls that wait for it.
+ * writer.c: the owner thread of a database: queue, group commit, checkpoints.
  *
  * What is queued is taken in batches, and what comes while a batch runs joins it. A commit costs the same for
- * one op as for many, so the owner also waits a little for those who were there lately. A batch is one
- * transaction.
- * When an op fails that has written, the whole batch is rolled back and run again around it: that is rare,
- * while a savepoint per op would cost every op two statements. When SQLite rolls a batch back by itself (a
- * full disk does that), its ops are run again one by one. Answers (done) are given after the commit, in the
- * order of submission.
+ * one op as for many, so the owner also waits a little for those who were there lately, as long as they come.
+ * A batch is one transaction. When an op fails that has written, the whole batch is rolled back and run again
+ * around it: that is rare, while a savepoint per op would cost every op two statements. When SQLite rolls a
+ * batch back by itself (a full disk does that), its ops are run again one by one. Answers (done) are given
+ * after the commit, in the order of submission.
+ *
+ * A committed batch is answered when its log is on the disk, which the syncer sees to (syncer.c). Meanwhile
+ * the owner runs the next batch, but does not commit it: it first answers the one before (retire). So one
+ * batch at most is committed and not yet durable, and while the disk is busy the next one grows.
  */
 #include <assert.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include "server/base/clock.h"
 #include "server/base/fault.h"
@@ -20,14 +24,13 @@
 
 /* What a commit is put off by when others are expected: not more than half of what it takes. */
 #define LINGER_MAX_NS INT64_C(2000000)
-
-/* Flags of our own in store_op.flags. */
-#define OP_READ  0x10000u /* must not write */
-#define OP_SCRUB 0x20000u /* empties the write-ahead log instead of running */
+/* Batches that are not put off after many had been in vain. */
+#define LINGER_PAUSE_MAX 63u
 
 #define SINGLE(op) (((op)->flags & (STORE_ALONE | OP_SCRUB)) != 0)
 
 #define COMMIT_FAILED "a commit failed: what it held may or may not be stored"
+#define SYNC_FAILED   "the log could not be brought to the disk: what it held may or may not be stored"
 #define DAMAGED                                                                                              \
     "the database is damaged: restore the whole data directory from a copy, or choose an empty one"
 
@@ -101,6 +104,8 @@ static enum outcome give_up(struct store *s, const char *verdict, const char *de
     char why[512];
     snprintf(why, sizeof why, "%s: %s (%s)", s->path ? s->path : "the database in memory", verdict, detail);
     rollback(s);
+    if (atomic_load(&s->broken))
+        return BROKEN;
     s->verdict = verdict;
     atomic_store(&s->broken, true);
     if (s->hooks.on_broken != NULL)
@@ -166,9 +171,68 @@ static enum outcome commit(struct store *s, struct sb_error *err)
         rc = SQLITE_IOERR;
     if (rc != SQLITE_OK)
         return give_up(s, COMMIT_FAILED, sqlite3_errstr(rc));
-    if (s->wrote)
-        s->commit_ns += (clock_monotonic_ns() - start - s->commit_ns) / 8;
+    s->commit_start = start;
     return COMMITTED;
+}
+
+static void answer(struct store_op *first)
+{
+    for (struct store_op *op = first, *next; op != NULL; op = next) {
+        next = op->next; /* done may free op */
+        op->next = NULL;
+        op->done(op);
+    }
+}
+
+static void answer_all(struct store_op *first, enum sb_err rc, const char *detail)
+{
+    for (struct store_op *op = first; op != NULL; op = op->next)
+        finish(op, rc, detail);
+    answer(first);
+}
+
+/* Answers a batch whose log was synced, with 0 or an errno, at that time. False: the store is broken. */
+static bool settle(struct store *s, struct store_op *first, int rc, int64_t synced_ns)
+{
+    if (rc != 0) {
+        give_up(s, SYNC_FAILED, strerror(rc));
+        answer_all(first, SB_EIO, s->verdict);
+        return false;
+    }
+    s->commit_ns += (synced_ns - s->commit_start - s->commit_ns) / 8;
+    answer(first);
+    return true;
+}
+
+/* Waits until the batch that was committed last is on the disk, and answers it. A transaction may be open: it
+ * is rolled back when that fails (false). */
+static bool retire(struct store *s)
+{
+    struct store_op *first = s->unsynced;
+    int64_t synced_ns;
+    if (first == NULL)
+        return true;
+    int rc = syncer_wait(s, &synced_ns);
+    s->unsynced = NULL;
+    return settle(s, first, rc, synced_ns);
+}
+
+/* After COMMIT: sees to it that the batch is answered. */
+static void send_off(struct store *s, struct store_op *first)
+{
+    int64_t synced_ns = clock_monotonic_ns();
+    assert(s->unsynced == NULL);
+    if (!s->wrote) {
+        answer(first);
+    } else if (s->log_fd < 0) {
+        settle(s, first, 0, synced_ns);
+    } else if (SINGLE(first)) { /* nothing may run before it is answered */
+        int rc = syncer_now(s, &synced_ns);
+        settle(s, first, rc, synced_ns);
+    } else {
+        s->unsynced = first;
+        syncer_ask(s);
+    }
 }
 
 /* Appends to a batch of n ops what of the queue may be in its transaction. Under the lock. */
@@ -187,8 +251,24 @@ static void join(struct store *s, const struct store_op *first, struct store_op 
         s->tail = &s->head;
 }
 
+/* Is the batch committed last on the disk? Under the lock. */
+static bool may_retire(const struct store *s)
+{
+    return s->unsynced != NULL && s->sync == SYNC_OVER;
+}
+
+/* Waits for an op, or for the disk. Under the lock. */
+static void await_sync(struct store *s)
+{
+    s->waiting = true;
+    s->wanted = 1;
+    while (s->head == NULL && s->sync == SYNC_ASKED)
+        pthread_cond_wait(&s->wake, &s->lock);
+    s->waiting = false;
+}
+
 /* Waits until so many ops are queued, or one that cannot join, or for as long as it pays. Under the lock. */
-static void linger(struct store *s, size_t wanted)
+static void await_queued(struct store *s, size_t wanted)
 {
     int64_t until = clock_monotonic_ns() + SB_MIN(s->commit_ns / 2, LINGER_MAX_NS);
     const struct timespec ts = {.tv_sec = (time_t)(until / 1000000000),
@@ -201,36 +281,68 @@ static void linger(struct store *s, size_t wanted)
     s->waiting = false;
 }
 
-/* The op after `op` in the batch, of which it is number n: one that came meanwhile if need be. */
-static struct store_op *next_of(struct store *s, const struct store_op *first, struct store_op *op, size_t n,
-                                bool *may_linger)
+/* Waits for those who were there lately, unless they are known to be slower than the disk: then it pays to
+ * commit without them, and to run them meanwhile. n: of the batch. Under the lock. */
+static void linger(struct store *s, size_t n)
 {
+    if (s->hurried > 0) {
+        s->hurried--;
+        return;
+    }
+    await_queued(s, s->company - n);
+    bool came = n + s->queued >= s->company - s->company / 4;
+    s->hurry = came ? 0 : SB_MIN(2 * s->hurry + 1, LINGER_PAUSE_MAX);
+    s->hurried = s->hurry;
+}
+
+/* The op after `op` in the batch, of which it is number n: one that came meanwhile if need be. False: the
+ * store is broken. */
+static bool next_of(struct store *s, const struct store_op *first, struct store_op *op, size_t n,
+                    bool *may_linger, struct store_op **ret)
+{
+    bool sound = true;
     pthread_mutex_lock(&s->lock);
-    join(s, first, op, n);
-    if (op->next == NULL && *may_linger && s->wrote && n < s->company) {
-        *may_linger = false;
-        linger(s, s->company - n);
+    for (;;) {
+        bool retiring = may_retire(s);
+        if (retiring) {
+            pthread_mutex_unlock(&s->lock);
+            sound = retire(s);
+            pthread_mutex_lock(&s->lock);
+        }
         join(s, first, op, n);
+        if (!sound || op->next != NULL || s->head != NULL || n >= STORE_BATCH_MAX)
+            break;
+        if (s->unsynced != NULL) {
+            await_sync(s);
+        } else if (*may_linger && s->wrote && n < s->company) {
+            *may_linger = false;
+            linger(s, n);
+        } else {
+            break;
+        }
     }
     pthread_mutex_unlock(&s->lock);
-    return op->next;
+    *ret = op->next;
+    return sound;
 }
 
-/* Before a batch of n is answered: how many clients are there? */
-static void count_company(struct store *s, size_t n)
+/* After a batch of n was run, while `beside` others were on their way to the disk: how many clients are
+ * there? */
+static void count_company(struct store *s, size_t n, size_t beside)
 {
     pthread_mutex_lock(&s->lock);
-    size_t now = SB_MIN(n + s->queued, STORE_BATCH_MAX);
+    size_t now = SB_MIN(n + beside + s->queued, STORE_BATCH_MAX);
     pthread_mutex_unlock(&s->lock);
     s->company = SB_MAX(now, s->company - (s->company + 7) / 8);
+    s->batch_n = n;
 }
 
-/* One transaction with `first` and what follows it, and with what is queued meanwhile if it may grow. SPOILED
+/* Runs `first` and what follows it in a new transaction, and what is queued meanwhile if it may grow. SPOILED
  * and LOST: nothing of it happened; *ret_culprit spoiled it; err says why it was lost if no op does. */
-static enum outcome transact(struct store *s, struct store_op *first, bool may_grow,
-                             struct store_op **ret_culprit, struct sb_error *err)
+static enum outcome run_ops(struct store *s, struct store_op *first, bool may_grow,
+                            struct store_op **ret_culprit, struct sb_error *err)
 {
-    size_t n = 0;
+    size_t n = 0, beside = s->unsynced != NULL ? s->batch_n : 0;
     bool may_linger = may_grow;
     s->wrote = false;
     int begun = control(s, CTL_BEGIN);
@@ -247,27 +359,24 @@ static enum outcome transact(struct store *s, struct store_op *first, bool may_g
             *ret_culprit = op;
             return o;
         }
-        op = op->next != NULL || !may_grow ? op->next : next_of(s, first, op, n, &may_linger);
+        if (op->next != NULL || !may_grow)
+            op = op->next;
+        else if (!next_of(s, first, op, n, &may_linger, &op))
+            return BROKEN;
     }
     if (may_grow)
-        count_company(s, n);
-    return commit(s, err);
+        count_company(s, n, beside);
+    return COMMITTED;
 }
 
-static void answer(struct store_op *first)
+/* One transaction, committed after the batch before it was answered. */
+static enum outcome transact(struct store *s, struct store_op *first, bool may_grow,
+                             struct store_op **ret_culprit, struct sb_error *err)
 {
-    for (struct store_op *op = first, *next; op != NULL; op = next) {
-        next = op->next; /* done may free op */
-        op->next = NULL;
-        op->done(op);
-    }
-}
-
-static void answer_all(struct store_op *first, enum sb_err rc, const char *detail)
-{
-    for (struct store_op *op = first; op != NULL; op = op->next)
-        finish(op, rc, detail);
-    answer(first);
+    enum outcome o = atomic_load(&s->broken) ? BROKEN : run_ops(s, first, may_grow, ret_culprit, err);
+    if (!retire(s))
+        o = BROKEN;
+    return o == COMMITTED ? commit(s, err) : o;
 }
 
 static void reread(struct store *s)
@@ -311,14 +420,14 @@ static void run_singly(struct store *s, struct store_op *first)
     }
 }
 
-/* Runs and answers a batch. */
+/* Runs a batch; it is answered now, or as s->unsynced. */
 static void run_batch(struct store *s, struct store_op *first, bool may_grow)
 {
     struct sb_error err = {0};
     struct store_op *culprit = NULL;
-    enum outcome o = atomic_load(&s->broken) ? BROKEN : transact(s, first, may_grow, &culprit, &err);
+    enum outcome o = transact(s, first, may_grow, &culprit, &err);
     if (o == COMMITTED) {
-        answer(first);
+        send_off(s, first);
     } else if (o == BROKEN) {
         answer_all(first, SB_EIO, s->verdict);
     } else {
@@ -338,7 +447,7 @@ static void run_batch(struct store *s, struct store_op *first, bool may_grow)
 
 static void checkpoint(struct store *s)
 {
-    if (s->wal_pages < s->checkpoint_due || atomic_load(&s->broken))
+    if (s->wal_pages < s->checkpoint_due || !retire(s) || atomic_load(&s->broken))
         return;
     int every = STORE_CHECKPOINT_BYTES / s->page_size;
     int rc = sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
@@ -376,70 +485,99 @@ static void scrub(struct store *s, struct store_op *op)
     answer(op);
 }
 
-/* The next batch, or NULL at the end. A single op comes by itself. */
+/* The next batch, or NULL: the batch before it is to be answered first, or that was the last one. A single op
+ * comes by itself. */
 static struct store_op *take(struct store *s, bool *ret_refused)
 {
     pthread_mutex_lock(&s->lock);
-    while (s->head == NULL && !s->closing) {
+    if (s->unsynced != NULL)
+        await_sync(s);
+    while (s->head == NULL && s->unsynced == NULL && !s->closing) {
         s->waiting = true;
         s->wanted = 1;
         pthread_cond_wait(&s->wake, &s->lock);
         s->waiting = false;
     }
-    struct store_op *first = s->head;
-    if (first == NULL) {
-        s->stopped = true;
-    } else {
+    struct store_op *first = may_retire(s) ? NULL : s->head;
+    if (first != NULL) {
         s->head = first->next;
         s->queued--;
         join(s, first, first, 1);
         *ret_refused = first->rc != SB_OK;
+    } else if (s->unsynced == NULL) {
+        s->stopped = true;
     }
     pthread_mutex_unlock(&s->lock);
     return first;
 }
 
+static void run_taken(struct store *s, struct store_op *batch, bool refused)
+{
+    if (refused || SINGLE(batch))
+        (void)retire(s); /* a store that breaks by it refuses the batch */
+    if (refused)
+        answer(batch);
+    else if ((batch->flags & OP_SCRUB) != 0)
+        scrub(s, batch);
+    else
+        run_batch(s, batch, !SINGLE(batch));
+    checkpoint(s);
+}
+
 static void *owner_main(void *arg)
 {
     struct store *s = arg;
-    struct store_op *batch;
     bool refused = false;
     owned = s;
-    while ((batch = take(s, &refused)) != NULL) {
-        if (refused)
-            answer(batch);
-        else if ((batch->flags & OP_SCRUB) != 0)
-            scrub(s, batch);
+    for (;;) {
+        struct store_op *batch = take(s, &refused);
+        if (batch != NULL)
+            run_taken(s, batch, refused);
+        else if (s->unsynced != NULL)
+            (void)retire(s);
         else
-            run_batch(s, batch, !SINGLE(batch));
-        checkpoint(s);
+            break;
     }
     owned = NULL;
     return NULL;
 }
 
+void writer_run_now(struct store *s, struct store_op *op)
+{
+    if ((op->flags & OP_SCRUB) != 0)
+        scrub(s, op);
+    else
+        run_batch(s, op, false);
+}
+
 enum sb_err store_start(struct store *s, const struct store_hooks *hooks, struct sb_error *err)
 {
+    enum sb_err rc = SB_OK;
     sigset_t all, old;
     assert(!s->started);
     if (hooks != NULL)
         s->hooks = *hooks;
+    if (s->path != NULL)
+        SB_TRY(syncer_open(s, err));
     /* Set first: the owner's done callbacks may use the store as soon as the thread runs. */
     s->started = true;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
-    int rc = pthread_create(&s->thread, NULL, owner_main, s);
+    int got = pthread_create(&s->thread, NULL, owner_main, s);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
-    if (rc == 0)
-        return SB_OK;
-    s->started = false;
-    return sb_fail(err, SB_EUNAVAILABLE, "no thread for the database");
+    if (got != 0) {
+        s->started = false;
+        rc = sb_fail(err, SB_EUNAVAILABLE, "no thread for the database");
+    }
+out:
+    return rc;
 }
 
 void writer_close(struct store *s)
 {
     if (!s->started) {
         answer_all(s->head, SB_EUNAVAILABLE, "the database was closed");
+        syncer_close(s);
         return;
     }
     pthread_mutex_lock(&s->lock);
@@ -447,6 +585,7 @@ void writer_close(struct store *s)
     pthread_cond_signal(&s->wake);
     pthread_mutex_unlock(&s->lock);
     pthread_join(s->thread, NULL);
+    syncer_close(s);
 }
 
 void store_submit(struct store *s, struct store_op *op)
@@ -468,98 +607,4 @@ void store_submit(struct store *s, struct store_op *op)
     /* No owner is left that could be disturbed. */
     if (stopped)
         op->done(op);
-}
-
-/* A thread that waits for its op. */
-struct call {
-    struct store_op op; /* first: done gets this */
-    store_fn *f;
-    void (*publish)(void *arg);
-    void *arg;
-    pthread_mutex_t lock;
-    pthread_cond_t answered;
-    bool finished;
-};
-
-static enum sb_err call_run(struct tx *tx, struct store_op *op, struct sb_error *err)
-{
-    struct call *c = (struct call *)op;
-    return c->f(tx, c->arg, err);
-}
-
-static void call_done(struct store_op *op)
-{
-    struct call *c = (struct call *)op;
-    if (op->rc == SB_OK && c->publish != NULL)
-        c->publish(c->arg);
-    pthread_mutex_lock(&c->lock);
-    c->finished = true;
-    pthread_cond_signal(&c->answered);
-    pthread_mutex_unlock(&c->lock);
-}
-
-/* Before store_start the opening thread is the owner and runs the op itself. */
-static void call_wait(struct store *s, struct call *c)
-{
-    assert(!store_is_owner(s));
-    if (!s->started) {
-        if ((c->op.flags & OP_SCRUB) != 0)
-            scrub(s, &c->op);
-        else
-            run_batch(s, &c->op, false);
-        return;
-    }
-    store_submit(s, &c->op);
-    pthread_mutex_lock(&c->lock);
-    while (!c->finished)
-        pthread_cond_wait(&c->answered, &c->lock);
-    pthread_mutex_unlock(&c->lock);
-}
-
-static enum sb_err call(struct store *s, struct call *c, struct sb_error *err)
-{
-    if (pthread_mutex_init(&c->lock, NULL) != 0)
-        return sb_fail(err, SB_ENOMEM, "no mutex");
-    if (pthread_cond_init(&c->answered, NULL) != 0) {
-        pthread_mutex_destroy(&c->lock);
-        return sb_fail(err, SB_ENOMEM, "no condition variable");
-    }
-    c->op.done = call_done;
-    call_wait(s, c);
-    if (c->op.rc != SB_OK && err != NULL)
-        *err = c->op.err;
-    pthread_cond_destroy(&c->answered);
-    pthread_mutex_destroy(&c->lock);
-    return c->op.rc;
-}
-
-enum sb_err store_call_publish(struct store *s, store_fn *f, void (*publish)(void *arg), void *arg,
-                               struct sb_error *err)
-{
-    struct call c = {.op = {.run = call_run, .flags = STORE_ALONE}, .f = f, .publish = publish, .arg = arg};
-    return call(s, &c, err);
-}
-
-enum sb_err store_call_joined(struct store *s, store_fn *f, void (*publish)(void *arg), void *arg,
-                              struct sb_error *err)
-{
-    struct call c = {.op = {.run = call_run}, .f = f, .publish = publish, .arg = arg};
-    return call(s, &c, err);
-}
-
-enum sb_err store_call(struct store *s, store_fn *f, void *arg, struct sb_error *err)
-{
-    return store_call_publish(s, f, NULL, arg, err);
-}
-
-enum sb_err store_read(struct store *s, store_fn *f, void *arg, struct sb_error *err)
-{
-    struct call c = {.op = {.run = call_run, .flags = OP_READ}, .f = f, .arg = arg};
-    return call(s, &c, err);
-}
-
-enum sb_err store_scrub(struct store *s, struct sb_error *err)
-{
-    struct call c = {.op = {.flags = OP_SCRUB}};
-    return call(s, &c, err);
 }

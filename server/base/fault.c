@@ -59,7 +59,7 @@ bool fault_hit(const char *name)
     return hit;
 }
 
-bool fault_set(const char *spec)
+bool fault_arm(const char *spec)
 {
     pthread_mutex_lock(&fault.lock);
     fault.read = true;

@@ -16,7 +16,7 @@
 bool fault_hit(const char *name);
 /* Replaces what the environment said and starts counting anew; NULL: no fault. False when malformed (then:
  * none). */
-bool fault_set(const char *spec);
+bool fault_arm(const char *spec);
 /* How often the point named by the current spec was met. */
 long fault_hits(void);
 #else

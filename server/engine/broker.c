@@ -53,10 +53,10 @@ struct st_entity *broker_config_copy(const struct st_entity *row)
 
 static void show(struct entity *t)
 {
-    atomic_store_explicit(&t->shown.active, t->count.active, memory_order_relaxed);
-    atomic_store_explicit(&t->shown.dead_letter, t->count.dead_letter, memory_order_relaxed);
-    atomic_store_explicit(&t->shown.scheduled, t->count.scheduled, memory_order_relaxed);
-    atomic_store_explicit(&t->shown.bytes, t->count.bytes, memory_order_relaxed);
+    atomic_store_explicit(&t->shown.active, t->committed.active, memory_order_relaxed);
+    atomic_store_explicit(&t->shown.dead_letter, t->committed.dead_letter, memory_order_relaxed);
+    atomic_store_explicit(&t->shown.scheduled, t->committed.scheduled, memory_order_relaxed);
+    atomic_store_explicit(&t->shown.bytes, t->committed.bytes, memory_order_relaxed);
     atomic_store_explicit(&t->shown.accessed_ms, t->accessed_ms, memory_order_relaxed);
 }
 
@@ -71,7 +71,7 @@ struct entity *broker_entity_new(const struct st_entity *row)
         return NULL;
     }
     t->id = row->id;
-    t->count = row->count;
+    t->count = t->committed = row->count;
     t->accessed_ms = t->stored_accessed_ms = row->accessed_ms;
     show(t);
     return t;
@@ -271,6 +271,7 @@ enum sb_err broker_before_commit(struct engine *e, struct tx *tx, struct sb_erro
         enum sb_err rc = st_entity_count(tx, t->id, &t->count, t->accessed_ms, err);
         if (rc != SB_OK)
             return rc;
+        t->committed = t->count;
         t->stored_accessed_ms = t->accessed_ms;
         b->dirty = t->dirty_next;
         t->in_dirty = false;
@@ -309,6 +310,7 @@ static void reread(struct tx *tx, struct entity *t)
     bool found = false;
     if (st_entity_counted(tx, t->id, &found, &count, NULL) == SB_OK && found)
         t->count = count;
+    t->committed = t->count;
     show(t);
 }
 

@@ -31,7 +31,7 @@ struct waiters {
     struct broker_op *head, *tail;
 };
 
-/* What the counters were after the last commit, for any thread. */
+/* What the counters were after the last commit that is on the disk, for any thread. */
 struct shown {
     _Atomic int64_t active, dead_letter, scheduled, bytes, accessed_ms;
 };
@@ -42,7 +42,8 @@ struct entity {
     const struct st_entity
         *cfg; /* one block with its texts; swapped by a PUT under engine_lock; id and counters unused */
     struct st_counters count;
-    struct st_counters saved; /* before the running op */
+    struct st_counters saved;     /* before the running op */
+    struct st_counters committed; /* as in the row: the next batch runs before this one is answered */
     int64_t accessed_ms;
     int64_t stored_accessed_ms; /* as in the row */
     struct shown shown;

@@ -738,6 +738,7 @@ def after_fault(s, m):
 def run_with_fault(case, point, how):
     """The scenario dies or fails at the Nth hit of a point, for every N until it is not met any more."""
     e, n, met = case.emulator(start=False), 0, True
+    fatal = point.startswith(("store.commit", "store.sync"))  # the outcome is unknown: the program ends itself
     while met:
         n += 1
         s, m = harness.Story(e), []
@@ -750,8 +751,9 @@ def run_with_fault(case, point, how):
             met = False
         except (OSError, harness.http.client.HTTPException, AssertionError):
             pass
-        code = ended(e, met and (how or point.startswith("store.commit")))
-        wanted = [0] if not met else [-9] if how else [1] if point.startswith("store.commit") else [0, 1]
+        code = ended(e, met and (how or fatal))
+        met = met or code != 0  # by what is written behind the last answer
+        wanted = [0] if not met else [-9] if how else [1] if fatal else [0, 1]
         assert code in wanted, (n, code)
         e.environ = {}
         try:
@@ -787,6 +789,18 @@ if harness.FAULTS:
 
     def test_fault_each_commit_fails_after(case):
         run_with_fault(case, "store.commit.after", "")
+
+    def test_fault_killed_before_each_sync(case):
+        run_with_fault(case, "store.sync.before", ":kill")
+
+    def test_fault_killed_after_each_sync(case):
+        run_with_fault(case, "store.sync.after", ":kill")
+
+    def test_fault_each_sync_fails_before(case):
+        run_with_fault(case, "store.sync.before", "")
+
+    def test_fault_each_sync_fails_after(case):
+        run_with_fault(case, "store.sync.after", "")
 
     def test_fault_each_operation(case):
         run_with_fault(case, "store.op", "")

@@ -4,6 +4,7 @@
  * An `ins` op inserts one number into the scratch table. A gate op holds the owner inside its run, so that
  * what a test submits meanwhile forms the next batch.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <semaphore.h>
@@ -17,18 +18,16 @@
 #include "tests/unit/store/store_fixture.h"
 #include "tests/unit/unit.h"
 
-/* A SQLite file system that counts and fails the fsyncs of the log. */
+/* A SQLite file system that can fail what is written to the log. */
 static sqlite3_vfs vfs_wrap;
 static sqlite3_vfs *vfs_real;
 static sqlite3_io_methods wal_methods;
 static const sqlite3_io_methods *wal_real;
-static int wal_syncs;
-static bool wal_sync_fails;
+static atomic_bool wal_write_fails;
 
-static int wal_sync(sqlite3_file *f, int flags)
+static int wal_write(sqlite3_file *f, const void *p, int n, sqlite3_int64 at)
 {
-    wal_syncs++;
-    return wal_sync_fails ? SQLITE_IOERR_FSYNC : wal_real->xSync(f, flags);
+    return atomic_load(&wal_write_fails) ? SQLITE_IOERR_WRITE : wal_real->xWrite(f, p, n, at);
 }
 
 static int wrap_open(sqlite3_vfs *v, const char *name, sqlite3_file *f, int flags, int *out)
@@ -38,7 +37,7 @@ static int wrap_open(sqlite3_vfs *v, const char *name, sqlite3_file *f, int flag
     if (rc == SQLITE_OK && (flags & SQLITE_OPEN_WAL) != 0) {
         wal_real = f->pMethods;
         wal_methods = *wal_real;
-        wal_methods.xSync = wal_sync;
+        wal_methods.xWrite = wal_write;
         f->pMethods = &wal_methods;
     }
     return rc;
@@ -52,8 +51,7 @@ static void vfs_setup(void)
     vfs_wrap = *vfs_real;
     vfs_wrap.zName = "wrap";
     vfs_wrap.xOpen = wrap_open;
-    wal_syncs = 0;
-    wal_sync_fails = false;
+    atomic_store(&wal_write_fails, false);
     ck_assert_int_eq(sqlite3_vfs_register(&vfs_wrap, 1), SQLITE_OK);
 }
 
@@ -61,6 +59,38 @@ static void vfs_teardown(void)
 {
     sqlite3_vfs_unregister(&vfs_wrap);
     sqlite3_vfs_register(vfs_real, 1);
+}
+
+/* In place of fdatasync: counts, fails, and is held up. */
+static atomic_int wal_syncs; /* that are over */
+static atomic_bool sync_fails, sync_held;
+static sem_t sync_entered, sync_leave;
+
+static void sem_take(sem_t *s)
+{
+    while (sem_wait(s) != 0)
+        continue;
+}
+
+static int test_sync(int fd)
+{
+    if (atomic_load(&sync_held)) {
+        sem_post(&sync_entered);
+        sem_take(&sync_leave);
+    }
+    int rc = fdatasync(fd);
+    atomic_fetch_add(&wal_syncs, 1);
+    errno = EIO;
+    return atomic_load(&sync_fails) ? -1 : rc;
+}
+
+static void sync_setup(void)
+{
+    atomic_store(&wal_syncs, 0);
+    atomic_store(&sync_fails, false);
+    atomic_store(&sync_held, false);
+    sem_init(&sync_entered, 0, 0);
+    sem_init(&sync_leave, 0, 0);
 }
 
 struct ins {
@@ -75,8 +105,8 @@ struct ins {
     struct ins *submit_next; /* from done */
 };
 
-static int answers;
-static sem_t answered;
+static atomic_int answers;
+static sem_t answered, looked;
 
 static enum sb_err ins_run(struct tx *tx, struct store_op *op, struct sb_error *err)
 {
@@ -92,7 +122,7 @@ static enum sb_err ins_run(struct tx *tx, struct store_op *op, struct sb_error *
 static void ins_done(struct store_op *op)
 {
     struct ins *i = (struct ins *)op;
-    i->done_at = ++answers;
+    i->done_at = atomic_fetch_add(&answers, 1) + 1;
     i->syncs_at_done = wal_syncs;
     i->rc = op->rc;
     if (op->rc != SB_OK)
@@ -118,8 +148,7 @@ static enum sb_err gate_run(struct tx *tx, struct store_op *op, struct sb_error 
     SB_UNUSED(tx);
     SB_UNUSED(err);
     sem_post(&g->entered);
-    while (sem_wait(&g->leave) != 0)
-        continue;
+    sem_take(&g->leave);
     return SB_OK;
 }
 
@@ -134,8 +163,7 @@ static void gate_close_with(struct gate *g, struct store *s, unsigned flags)
     sem_init(&g->entered, 0, 0);
     sem_init(&g->leave, 0, 0);
     store_submit(s, &g->op);
-    while (sem_wait(&g->entered) != 0)
-        continue;
+    sem_take(&g->entered);
 }
 
 /* In a transaction of its own: what is submitted meanwhile is a batch. */
@@ -147,8 +175,7 @@ static void gate_close(struct gate *g, struct store *s)
 static void wait_answers(int n)
 {
     for (int i = 0; i < n; i++)
-        while (sem_wait(&answered) != 0)
-            continue;
+        sem_take(&answered);
 }
 
 static struct store *store;
@@ -156,11 +183,14 @@ static struct gate gate;
 
 static void setup(void)
 {
-    answers = 0;
+    atomic_store(&answers, 0);
     sem_init(&answered, 0, 0);
+    sem_init(&looked, 0, 0);
     fix_setup();
     vfs_setup();
+    sync_setup();
     store = fix_open(fix_db, STORE_SB);
+    store->sync_log = test_sync;
 }
 
 static void teardown(void)
@@ -469,6 +499,19 @@ START_TEST(test_store__lost_batch_is_rerun_one_by_one)
 }
 END_TEST
 
+/* Nothing is done by a broken store any more. */
+static void check_broken(struct watch *w, struct ins *late)
+{
+    ck_assert_int_eq(atomic_load(&w->broken), 1);
+    ck_assert(!store_healthy(store));
+    ins_init(late, store, 3);
+    store_submit(store, &late->op);
+    wait_answers(1);
+    ck_assert_int_eq(late->rc, SB_EIO);
+    ck_assert_int_eq(late->ran, 0);
+    ck_assert_int_eq(store_scrub(store, NULL), SB_EIO);
+}
+
 START_TEST(test_store__failed_commit_breaks_the_store)
 {
     struct watch w = {0};
@@ -481,20 +524,121 @@ START_TEST(test_store__failed_commit_breaks_the_store)
         ins_init(&ins[i], store, i);
         store_submit(store, &ins[i].op);
     }
-    wal_sync_fails = true;
+    atomic_store(&wal_write_fails, true);
     sem_post(&gate.leave);
     wait_answers(3);
     for (int i = 0; i < 3; i++)
         ck_assert_int_eq(ins[i].rc, SB_EIO);
-    ck_assert_int_eq(atomic_load(&w.broken), 1);
-    ck_assert(!store_healthy(store));
-    wal_sync_fails = false;
-    ins_init(&ins[3], store, 3);
-    store_submit(store, &ins[3].op);
+    atomic_store(&wal_write_fails, false);
+    check_broken(&w, &ins[3]);
+}
+END_TEST
+
+static enum sb_err look_run(struct tx *tx, struct store_op *op, struct sb_error *err)
+{
+    struct ins *i = (struct ins *)op;
+    SB_UNUSED(err);
+    ck_assert_int_eq(fix_value(tx->db, "SELECT count(*) FROM t"), i->value);
+    sem_post(&looked);
+    return SB_OK;
+}
+
+/* Submits n ins whose log stays on its way to the disk until sync_leave. */
+static void submit_held(struct ins *ins, int n)
+{
+    atomic_store(&sync_held, true);
+    gate_close(&gate, store);
+    for (int i = 0; i < n; i++) {
+        ins_init(&ins[i], store, i);
+        store_submit(store, &ins[i].op);
+    }
+    sem_post(&gate.leave);
+    sem_take(&sync_entered);
+}
+
+static void release_sync(void)
+{
+    atomic_store(&sync_held, false);
+    sem_post(&sync_leave);
+}
+
+/* The next batch runs while the log of the one before is on its way to the disk, and sees what it wrote; but
+ * neither is answered before that has come to its end, though one of them only reads. */
+START_TEST(test_store__answers_wait_for_the_disk)
+{
+    struct ins ins[3], look, more, last;
+    start(NULL);
+    int before = wal_syncs;
+    submit_held(ins, 3);
+    ins_init(&look, store, 3);
+    look.op.run = look_run;
+    look.op.flags = _i == 0 ? OP_READ : 0;
+    store_submit(store, &look.op);
+    sem_take(&looked);
+    if (_i == 1) { /* the next batch writes, too */
+        ins_init(&more, store, 9);
+        store_submit(store, &more.op);
+        ins_init(&last, store, 4);
+        last.op.run = look_run;
+        store_submit(store, &last.op);
+        sem_take(&looked);
+    }
+    ck_assert_int_eq(atomic_load(&answers), 0);
+    ck_assert_int_eq(wal_syncs, before);
+    release_sync();
+    wait_answers(_i == 0 ? 4 : 6);
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(ins[i].syncs_at_done, before + 1);
+    ck_assert_int_eq(look.done_at, 4);
+    ck_assert_int_eq(look.syncs_at_done, before + 1 + _i);
+}
+END_TEST
+
+/* What is not on the disk may be lost: nobody is told otherwise, and what was run on top of it is undone. */
+START_TEST(test_store__failed_sync_breaks_the_store)
+{
+    struct watch w = {0};
+    struct store_hooks hooks = watch_hooks(&w);
+    struct ins ins[3], next, late;
+    fix_table(store);
+    fix_start(store, &hooks);
+    submit_held(ins, 3);
+    gate_close_with(&gate, store, 0);
+    ins_init(&next, store, 9);
+    store_submit(store, &next.op);
+    atomic_store(&sync_fails, true);
+    sem_post(&gate.leave);
+    release_sync();
+    wait_answers(4);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(ins[i].rc, SB_EIO);
+        ck_assert_int_eq(ins[i].done_at, i + 1);
+    }
+    ck_assert_int_eq(next.rc, SB_EIO);
+    ck_assert_int_eq(next.done_at, 4);
+    atomic_store(&sync_fails, false);
+    check_broken(&w, &late);
+    store_close(store);
+    store = fix_open(fix_db, STORE_SB);
+    ck_assert_int_eq(fix_get(store, "SELECT count(*) FROM t WHERE v=9"), 0);
+}
+END_TEST
+
+/* An op that is alone is on the disk before the next one runs. */
+START_TEST(test_store__failed_sync_of_one_alone)
+{
+    struct watch w = {0};
+    struct store_hooks hooks = watch_hooks(&w);
+    struct ins ins[2];
+    fix_table(store);
+    fix_start(store, &hooks);
+    atomic_store(&sync_fails, true);
+    ins_init(&ins[0], store, 1);
+    ins[0].op.flags = STORE_ALONE;
+    store_submit(store, &ins[0].op);
     wait_answers(1);
-    ck_assert_int_eq(ins[3].rc, SB_EIO);
-    ck_assert_int_eq(ins[3].ran, 0);
-    ck_assert_int_eq(store_scrub(store, NULL), SB_EIO);
+    ck_assert_int_eq(ins[0].rc, SB_EIO);
+    check_broken(&w, &ins[1]);
 }
 END_TEST
 
@@ -675,8 +819,7 @@ static void *submitter_main(void *arg)
     for (int i = 0; i < u->n; i++) {
         u->ins.value = u->first + i;
         store_submit(u->ins.s, &u->ins.op);
-        while (sem_wait(&u->sem) != 0)
-            continue;
+        sem_take(&u->sem);
     }
     return NULL;
 }
@@ -845,7 +988,7 @@ static void child(int fd, const char *fault)
     report_fd = fd;
     struct store *s = fix_open(fix_db, STORE_SB);
 #ifdef SB_FAULTS
-    if (!fault_set(fault))
+    if (!fault_arm(fault))
         _exit(4);
 #endif
     SB_UNUSED(fault);
@@ -904,6 +1047,7 @@ END_TEST
 
 #ifdef SB_FAULTS
 static const char *const kills[] = {"store.commit.before:40:kill", "store.commit.after:40:kill",
+                                    "store.sync.before:40:kill", "store.sync.after:40:kill",
                                     "store.op:99:kill"};
 
 START_TEST(test_store__kill_at_fault_points)
@@ -916,10 +1060,10 @@ START_TEST(test_store__fault_points_fail)
 {
     struct ins a, b;
     start(NULL);
-    ck_assert(!fault_set("store.op"));
-    ck_assert(!fault_set("store.op:0"));
-    ck_assert(!fault_set("store.op:1:die"));
-    ck_assert(fault_set("store.op:2"));
+    ck_assert(!fault_arm("store.op"));
+    ck_assert(!fault_arm("store.op:0"));
+    ck_assert(!fault_arm("store.op:1:die"));
+    ck_assert(fault_arm("store.op:2"));
     ins_init(&a, store, 1);
     ins_init(&b, store, 2);
     store_submit(store, &a.op);
@@ -929,13 +1073,27 @@ START_TEST(test_store__fault_points_fail)
     ck_assert_int_eq(b.rc, SB_EIO);
     ck_assert_int_eq(fault_hits(), 2);
     ck_assert(store_healthy(store));
-    ck_assert(fault_set("store.commit.after:1"));
-    ins_init(&a, store, 3);
-    store_submit(store, &a.op);
-    wait_answers(1);
-    ck_assert_int_eq(a.rc, SB_EIO);
+    fault_arm(NULL);
+}
+END_TEST
+
+static const char *const breaks[] = {"store.commit.before:2", "store.commit.after:2", "store.sync.before:2",
+                                     "store.sync.after:2"};
+
+START_TEST(test_store__fault_points_break)
+{
+    struct ins a;
+    start(NULL);
+    ck_assert(fault_arm(breaks[_i]));
+    for (int i = 0; i < 2; i++) {
+        ck_assert(store_healthy(store));
+        ins_init(&a, store, i);
+        store_submit(store, &a.op);
+        wait_answers(1);
+        ck_assert_int_eq(a.rc, i == 0 ? SB_OK : SB_EIO);
+    }
     ck_assert(!store_healthy(store));
-    fault_set(NULL);
+    fault_arm(NULL);
 }
 END_TEST
 #endif
@@ -951,6 +1109,7 @@ static void add_opening(TCase *c)
 #ifdef SB_FAULTS
     tcase_add_loop_test(c, test_store__kill_at_fault_points, 0, (int)SB_ARRAY_LEN(kills));
     tcase_add_test(c, test_store__fault_points_fail);
+    tcase_add_loop_test(c, test_store__fault_points_break, 0, (int)SB_ARRAY_LEN(breaks));
 #endif
 }
 
@@ -971,6 +1130,9 @@ Suite *unit_suite(void)
     tcase_add_test(c, test_store__before_commit_only_when_written);
     tcase_add_test(c, test_store__lost_batch_is_rerun_one_by_one);
     tcase_add_test(c, test_store__failed_commit_breaks_the_store);
+    tcase_add_loop_test(c, test_store__answers_wait_for_the_disk, 0, 2);
+    tcase_add_test(c, test_store__failed_sync_breaks_the_store);
+    tcase_add_test(c, test_store__failed_sync_of_one_alone);
     tcase_add_test(c, test_store__scrub_removes_deleted_bytes);
     tcase_add_test(c, test_store__log_is_checkpointed);
     tcase_add_test(c, test_store__submit_from_done);
