@@ -16,6 +16,7 @@
 #include "server/httpd.h"
 #include <arpa/inet.h>
 #include <microhttpd.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -90,6 +91,7 @@ struct call {
     atomic_int state;
     struct pool *pool; /* NULL: R_INLINE */
     bool counted;
+    bool corked;
     size_t discarded;
 };
 
@@ -160,6 +162,20 @@ static void connected(void *cls, struct MHD_Connection *conn, void **context,
     free(l);
 }
 
+/* Over TLS the library sends head and body one by one: held together, they are one packet on the network, and
+ * for a client one thing to wake up for. */
+static void cork(struct call *c, bool on)
+{
+#ifdef TCP_CORK
+    int value = on;
+    if (c->corked != on && !c->r->control)
+        c->corked = setsockopt(c->link->fd, IPPROTO_TCP, TCP_CORK, &value, sizeof value) == 0 && on;
+#else
+    SB_UNUSED(c);
+    SB_UNUSED(on);
+#endif
+}
+
 /* ---- arriving and leaving ---- */
 
 static void wake(struct request *r);
@@ -217,6 +233,7 @@ static void leave(void *cls, struct MHD_Connection *conn, void **req_cls,
     if (!c)
         return;
     struct sb_arena *a = c->link->arena;
+    cork(c, false);
     count_out(c);
     request_done(c->r);
     arena_reset(a); /* it holds r and c */
@@ -319,6 +336,7 @@ static enum MHD_Result answer(struct call *c)
     struct MHD_Response *resp = empty ? empty_response(c) : response(c);
     if (!resp)
         return MHD_NO;
+    cork(c, !empty);
     enum MHD_Result rc = MHD_queue_response(c->conn, (unsigned)rep->status, resp);
     if (!empty)
         MHD_destroy_response(resp);
