@@ -150,6 +150,18 @@ out:
 
 /* ---- the body ---- */
 
+/* Also as text: the article's PowerShell adds these two to a vault as "true". */
+static enum sb_err read_flag(const struct json *p, const char *where, const char *key, int *ret,
+                             struct sb_error *err)
+{
+    const char *text = json_text(json_get(p, key));
+    bool on = text && text_ieq(text, "true");
+    if (!on && !(text && text_ieq(text, "false")))
+        return json_opt_bool(p, where, key, ret, err);
+    *ret = on;
+    return SB_OK;
+}
+
 static enum sb_err read_properties(struct request *r, const struct json *p, struct vault_spec *s,
                                    struct sb_error *err)
 {
@@ -165,10 +177,10 @@ static enum sb_err read_properties(struct request *r, const struct json *p, stru
     SB_TRY(json_opt_str(sku, "properties.sku", "family", &family, err));
     if (family && !text_ieq(family, "A"))
         return bad_value("sku", err);
-    SB_TRY(json_opt_bool(p, where, "enableSoftDelete", &s->soft_delete, err));
+    SB_TRY(read_flag(p, where, "enableSoftDelete", &s->soft_delete, err));
     SB_TRY(json_opt_i64(p, where, "softDeleteRetentionInDays", 0, INT32_MAX, &days, err));
     s->soft_delete_days = (int)days;
-    SB_TRY(json_opt_bool(p, where, "enablePurgeProtection", &s->purge_protection, err));
+    SB_TRY(read_flag(p, where, "enablePurgeProtection", &s->purge_protection, err));
     SB_TRY(json_opt_bool(p, where, "enableRbacAuthorization", &s->rbac, err));
     SB_TRY(json_opt_bool(p, where, "enabledForDeployment", &s->for_deployment, err));
     SB_TRY(json_opt_bool(p, where, "enabledForDiskEncryption", &s->for_disk, err));

@@ -9,7 +9,8 @@ import urllib.parse
 import harness
 from harness import CLIENT, CLIENT_OID, SECRET, SUB, TENANT
 
-AGENT = {"User-Agent": "AzurePowershell/Az.4.0.0", "Accept": "application/json", "CommandName": "e2e"}
+AGENT = {"User-Agent": "AzurePowershell/Az.4.0.0", "Accept": "application/json", "Accept-Language": "en-US", "CommandName": "e2e",
+         "ParameterSetName": "e2e", "x-ms-client-request-id": "3b9f6f0e-8c1d-4c6e-9a3f-0123456789ab", "x-ms-return-client-request-id": "true"}
 SUBSCRIPTION = f"/subscriptions/{SUB}"
 
 
@@ -83,6 +84,22 @@ def test_the_namespace_gets_access_to_the_vault(case):
     assert s.listed_keys() == s.keys
 
 
+def test_an_existing_vault_gets_soft_delete_and_purge_protection(case):
+    """($updatedKeyVault = Get-AzureRmResource -ResourceId (Get-AzureRmKeyVault …).ResourceId).Properties | Add-Member … -Value "true" …;
+    Set-AzureRmResource puts it back with the two as texts."""
+    s = case.story()
+    s.make_group()
+    s.make_vault(enablePurgeProtection=None)
+    vault = get_resource(s, get_vault(s, s.vault)["id"])
+    assert "enablePurgeProtection" not in vault["properties"], vault
+    vault["properties"].update(enableSoftDelete="true", enablePurgeProtection="true")
+    for api in ("2016-10-01", "2022-07-01"):
+        done = arm(s, "PUT", vault["id"], {k: vault[k] for k in ("location", "properties", "tags")}, api).expect(200).json()["properties"]
+        assert done["enableSoftDelete"] is True and done["enablePurgeProtection"] is True, done
+    vault["properties"].update(enableSoftDelete="yes")
+    arm(s, "PUT", vault["id"], {k: vault[k] for k in ("location", "properties")}, "2022-07-01").expect(400)
+
+
 def template(name):
     with open(os.path.join(harness.ROOT, "fixtures", "article", name)) as f:
         return json.load(f)
@@ -92,11 +109,14 @@ def new_deployment(s, name, file, **parameters):
     """New-AzResourceGroupDeployment: the group is looked for, the template validated, deployed, and asked after until it is done."""
     path = f"{s.group_path}/providers/Microsoft.Resources/deployments/{name}"
     arm(s, "HEAD", s.group_path).expect(204)
-    body = {"properties": {"mode": "Incremental", "template": template(file), "debugSetting": {"detailLevel": "none"},
+    body = {"properties": {"mode": "Incremental", "template": template(file), "debugSetting": {"detailLevel": "None"},
                            "parameters": {k: {"value": v} for k, v in parameters.items()}}}
     valid = arm(s, "POST", f"{path}/validate", body).expect(200).json()
     assert "error" not in valid or valid["error"] is None, valid
-    arm(s, "PUT", path, body).expect(200, 201)
+    begun = arm(s, "PUT", path, body).expect(201)
+    assert begun.headers["x-ms-client-request-id"] == AGENT["x-ms-client-request-id"], begun.headers.items()
+    poll = urllib.parse.urlsplit(begun.headers["Azure-AsyncOperation"])
+    assert arm(s, "GET", poll.path, api=urllib.parse.parse_qs(poll.query)["api-version"][0]).expect(200).json()["status"] == "Succeeded"
     shown = arm(s, "GET", path).expect(200).json()["properties"]
     states = [o["properties"]["provisioningState"] for o in arm(s, "GET", f"{path}/operations").expect(200).json()["value"]]
     assert shown["provisioningState"] == "Succeeded" and set(states) == {"Succeeded"}, (shown, states)
