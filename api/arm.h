@@ -40,8 +40,8 @@ SB_MUST enum sb_err arm_not_found(struct sb_error *err, const char *type, const 
                                   const char *group);
 
 /* What goes on behind a 202. */
-enum arm_job { ARM_JOB_GROUP_DELETION, ARM_JOB_DEPLOYMENT_DELETION };
-/* 202 with the Location of this job, which works on name. */
+enum arm_job { ARM_JOB_GROUP_DELETION, ARM_JOB_DEPLOYMENT_DELETION, ARM_JOB_WHATIF };
+/* 202 with the Location of this job, which works on name. sub NULL: of the tenant. */
 void arm_job_reply(struct request *r, enum arm_job job, const char *sub, const char *name,
                    const char *location);
 

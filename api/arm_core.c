@@ -178,5 +178,7 @@ static const struct route rows[] = {
     {"POST", PLANE_ARM, SUB "/resourceGroups/{group}/exportTemplate", FLAGS | R_JSON | R_EMPTYOK, 65536,
      arm_export, "ArmGroupExport"},
     {"GET", PLANE_ARM, SUB "/operationresults/{id}", FLAGS, 0, arm_job_result, "ArmOperationResult"},
+    {"GET", PLANE_ARM, "/providers/Microsoft.Resources/operationresults/{id}", FLAGS, 0, arm_job_result,
+     "ArmTenantOperationResult"},
 };
 const struct route_table routes_arm_core = {rows, SB_ARRAY_LEN(rows)};

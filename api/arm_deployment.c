@@ -1,6 +1,7 @@
 /*
- * arm_deployment.c: Microsoft.Resources/deployments of resource groups and subscriptions: validate, create,
- * get, list, operations, cancel, export, delete. Carrying out is arm_deployment_run.c; the language is
+ * arm_deployment.c: Microsoft.Resources/deployments of resource groups, subscriptions, management groups and
+ * the tenant: validate, create, get, list, operations, cancel, export, delete. What is sent is read by
+ * arm_deployment_load.c, carried out by arm_deployment_run.c, shown by arm_deployment_show.c; the language is
  * api/template/.
  *
  * A deployment is carried out before its PUT is answered: the answer says Accepted and names the operation,
@@ -9,38 +10,56 @@
 #include "api/arm_deployment.h"
 #include <string.h>
 #include "api/arm.h"
+#include "api/arm_whatif.h"
 #include "server/base/text.h"
-#include "server/base/timefmt.h"
 #include "server/engine/document.h"
 
-#define ACTION(verb)       DEPLOYMENT_TYPE "/" verb
-#define DEPENDENCIES_SHOWN 1000u
-#define NAME_MAX           64
-#define BODY_MAX           (TMPL_TEXT_MAX + (1u << 20))
-#define EXTRA_MAX          (24u << 20)
+#define ACTION(verb) DEPLOYMENT_TYPE "/" verb
+#define MANAGEMENT   "/providers/Microsoft.Management/managementGroups"
+#define NAME_MAX     64
+#define BODY_MAX     (TMPL_TEXT_MAX + (1u << 20))
+#define EXTRA_MAX    (24u << 20)
+
+void deployment_ids(struct deployment *d)
+{
+    struct request *r = d->r;
+    d->scope = d->sub          ? arm_id(r, d->sub, d->group, NULL)
+               : d->management ? arena_printf(r->arena, MANAGEMENT "/%s", d->management)
+                               : "";
+    d->id = arena_printf(r->arena, "%s/providers/" DEPLOYMENT_TYPE "/%s", d->scope ? d->scope : "",
+                         d->name ? d->name : "");
+    /* An arena that is full is noticed when the request ends. */
+    d->scope = d->scope ? d->scope : "";
+    d->id = d->id ? d->id : "";
+}
 
 void deployment_name(struct request *r, struct deployment *d)
 {
     *d = (struct deployment){.r = r,
                              .sub = request_param(r, "sub"),
                              .group = request_param(r, "group"),
+                             .management = request_param(r, "management"),
                              .name = request_param(r, "deployment")};
-    d->scope = arm_id(r, d->sub, d->group, NULL);
-    d->id = arm_id(r, d->sub, d->group, DEPLOYMENT_TYPE "/%s", d->name ? d->name : "");
+    d->level = d->group        ? TMPL_GROUP
+               : d->sub        ? TMPL_SUBSCRIPTION
+               : d->management ? TMPL_MANAGEMENT_GROUP
+                               : TMPL_TENANT;
+    deployment_ids(d);
 }
 
-/* The caller may, the scope is there, the name is one. */
-static enum sb_err enter(struct request *r, const char *action, struct deployment *d, struct sb_error *err)
+enum sb_err deployment_enter(struct request *r, const char *action, struct deployment *d,
+                             struct sb_error *err)
 {
     enum sb_err rc;
     struct group g;
     deployment_name(r, d);
-    SB_TRY(arm_require(r, action, d->name ? d->id : d->scope, err));
-    SB_TRY(d->group ? arm_require_group(r, &g, err) : arm_require_sub(r, err));
+    SB_TRY(arm_require(r, action, d->name ? d->id : *d->scope ? d->scope : "/", err));
     if (d->group) {
+        SB_TRY(arm_require_group(r, &g, err));
         d->group = g.name; /* as it was created */
-        d->scope = arm_id(r, d->sub, d->group, NULL);
-        d->id = arm_id(r, d->sub, d->group, DEPLOYMENT_TYPE "/%s", d->name ? d->name : "");
+        deployment_ids(d);
+    } else if (d->sub) {
+        SB_TRY(arm_require_sub(r, err));
     }
     if (d->name &&
         (strlen(d->name) > NAME_MAX ||
@@ -54,143 +73,6 @@ out:
     return rc;
 }
 
-/* ---- how a deployment looks ---- */
-
-/* Type -> index of the first resource of it. NULL: no memory. */
-static const struct tv *types_of(struct deployment *d)
-{
-    struct tv_fields types = {0};
-    struct sb_arena *a = tmpl_arena(d->t);
-    for (size_t i = 0; i < tmpl_count(d->t); i++) {
-        const struct tmpl_resource *x = tmpl_resource(d->t, i);
-        if (!x->existing && !tv_put(a, &types, x->type, tv_int(a, (int64_t)i)))
-            return NULL;
-    }
-    return tv_object(a, types.items, types.n);
-}
-
-/* [{"namespace", "resourceTypes": [{"resourceType", "locations"}]}] */
-static void write_providers(struct deployment *d, struct jw *w)
-{
-    const struct tv *types = types_of(d);
-    jw_arr(w, "providers");
-    for (size_t i = 0; i < tmpl_count(d->t); i++) {
-        const struct tmpl_resource *x = tmpl_resource(d->t, i);
-        const struct tv *first = tv_get(types, x->type);
-        if (!first || first->u.i != (int64_t)i)
-            continue;
-        jw_obj(w, NULL);
-        jw_strf(w, "namespace", "%.*s", (int)strcspn(x->type, "/"), x->type);
-        jw_arr(w, "resourceTypes");
-        jw_obj(w, NULL);
-        jw_str(w, "resourceType", x->type + strcspn(x->type, "/") + 1);
-        jw_arr(w, "locations");
-        if (x->location)
-            jw_str(w, NULL, x->location);
-        else
-            jw_null(w, NULL);
-        jw_end_arr(w);
-        jw_end_obj(w);
-        jw_end_arr(w);
-        jw_end_obj(w);
-    }
-    jw_end_arr(w);
-}
-
-static void write_target(struct jw *w, const struct tmpl_resource *x)
-{
-    jw_str(w, "id", x->id);
-    jw_str(w, "resourceType", x->type);
-    jw_str(w, "resourceName", x->name);
-}
-
-/* (choice) All of them up to a thousand: loops that wait for loops would fill megabytes. */
-static void write_dependencies(struct deployment *d, struct jw *w)
-{
-    size_t room = DEPENDENCIES_SHOWN;
-    jw_arr(w, "dependencies");
-    for (size_t i = 0; i < tmpl_count(d->t); i++) {
-        const struct tmpl_resource *x = tmpl_resource(d->t, i);
-        if (x->depends_n == 0 || x->existing || room == 0)
-            continue;
-        jw_obj(w, NULL);
-        jw_arr(w, "dependsOn");
-        for (size_t k = 0; k < x->depends_n; k++) {
-            for (size_t m = 0; m < x->depends[k].n && room > 0; m++, room--) {
-                jw_obj(w, NULL);
-                write_target(w, tmpl_resource(d->t, x->depends[k].first + m));
-                jw_end_obj(w);
-            }
-        }
-        jw_end_arr(w);
-        write_target(w, x);
-        jw_end_obj(w);
-    }
-    jw_end_arr(w);
-}
-
-/* The ids of what is (to be) deployed. */
-static void write_ids(struct deployment *d, struct jw *w, const char *key)
-{
-    jw_arr(w, key);
-    for (size_t i = 0; i < tmpl_count(d->t); i++) {
-        const struct tmpl_resource *x = tmpl_resource(d->t, i);
-        if (d->deployed ? !d->deployed[i] : !x->condition || x->existing)
-            continue;
-        jw_obj(w, NULL);
-        jw_str(w, "id", x->id);
-        jw_end_obj(w);
-    }
-    jw_end_arr(w);
-}
-
-static void write_error(struct deployment *d, struct jw *w)
-{
-    jw_obj(w, "error");
-    jw_str(w, "code", "DeploymentFailed");
-    jw_str(w, "target", d->id);
-    jw_str(w, "message",
-           "At least one resource deployment operation failed. Please list deployment operations for "
-           "details. Please see "
-           "https://aka.ms/arm-deployment-operations for usage details.");
-    const char *details = arena_printf(d->r->arena, "[%s]", buf_str(&d->errors));
-    jw_raw(w, "details", details ? details : "[]");
-    jw_end_obj(w);
-}
-
-void deployment_write(struct deployment *d, struct jw *w)
-{
-    char when[TIME_TEXT_MAX], duration[TIME_TEXT_MAX];
-    bool done = strcmp(d->state, "Accepted") != 0;
-    int64_t now = engine_now(d->r->e);
-    jw_obj(w, NULL);
-    jw_str(w, "id", d->id);
-    jw_str(w, "name", d->name);
-    jw_str(w, "type", DEPLOYMENT_TYPE);
-    if (!d->group)
-        jw_str(w, "location", d->location);
-    if (tv_is(tv_get(d->body, "tags"), TV_OBJECT))
-        tv_write(w, "tags", tv_get(d->body, "tags"));
-    jw_obj(w, "properties");
-    jw_str(w, "templateHash", tmpl_hash(d->t));
-    tmpl_write_parameters(d->t, w, "parameters");
-    jw_str(w, "mode", text_ieq(d->mode, "Complete") ? "Complete" : "Incremental");
-    jw_str(w, "provisioningState", d->state);
-    jw_str(w, "timestamp", time_rfc3339_7(now, when));
-    jw_str(w, "duration", duration_format(now - d->began, duration));
-    jw_str(w, "correlationId", d->r->correlation_id);
-    write_providers(d, w);
-    write_dependencies(d, w);
-    if (done && d->errors.n > 0)
-        write_error(d, w);
-    if (done && d->outputs_n > 0)
-        tmpl_write_outputs(d->outputs, d->outputs_n, w, "outputs");
-    if (done)
-        write_ids(d, w, "outputResources");
-    jw_end_obj(w);
-    jw_end_obj(w);
-}
-
 /* ---- create ---- */
 
 static enum sb_err save(struct deployment *d, struct sb_error *err)
@@ -201,7 +83,7 @@ static enum sb_err save(struct deployment *d, struct sb_error *err)
     buf_init(&body, EXTRA_MAX);
     buf_init(&extra, EXTRA_MAX);
     jw_init(&w, &body);
-    deployment_write(d, &w);
+    deployment_write(d, &w, NULL);
     jw_init(&x, &extra);
     jw_obj(&x, NULL);
     jw_raw(&x, "template", tmpl_text(d->t, &n));
@@ -229,18 +111,23 @@ static enum sb_err put(struct request *r, struct sb_error *err)
     enum sb_err rc;
     struct deployment d;
     struct st_document old;
+    struct deployment_walk look = {0};
     bool answered = false, found = false;
-    SB_TRY(enter(r, ACTION("write"), &d, err));
+    SB_TRY(deployment_enter(r, ACTION("write"), &d, err));
     SB_TRY(document_get(r->e, d.id, r->arena, &found, &old, err));
     SB_TRY(deployment_load(&d, &answered, err));
+    if (!answered)
+        SB_TRY(deployment_walk(&d, &look, &answered, err));
     if (answered)
         goto out;
     struct jw w = reply_json(r, found ? 200 : 201);
-    deployment_write(&d, &w); /* as it is when it begins */
+    deployment_write(&d, &w, NULL); /* as it is when it begins */
     SB_TRY(deployment_run(&d, err));
+    if (d.errors.n > 0 && d.on_error)
+        SB_TRY(deployment_redeploy(&d, err));
     SB_TRY(save(&d, err));
-    reply_headerf(r, "Azure-AsyncOperation", "%s%s/operationStatuses/%lld?api-version=%s",
-                  request_base(r, HOST_ARM, NULL), d.id, (long long)time_ticks(r->now), r->api_version);
+    reply_headerf(r, "Azure-AsyncOperation", "%s%s/operationStatuses/%s?api-version=%s",
+                  request_base(r, HOST_ARM, NULL), d.id, d.operation, r->api_version);
 out:
     deployment_done(&d);
     return rc;
@@ -248,48 +135,40 @@ out:
 
 /* ---- validate ---- */
 
+static enum sb_err note_id(void *cookie, struct deployment *d, const struct tmpl_resource *x,
+                           const struct tv *body, struct sb_error *err)
+{
+    struct sb_buf *ids = cookie;
+    struct jw w;
+    SB_UNUSED(d);
+    SB_UNUSED(body);
+    if (ids->n > 0)
+        buf_addc(ids, ',');
+    jw_init(&w, ids);
+    jw_obj(&w, NULL);
+    jw_str(&w, "id", x->id);
+    jw_end_obj(&w);
+    return buf_failed(ids) ? sb_fail(err, SB_ELIMIT, "The deployment is too large to show.") : SB_OK;
+}
+
 static enum sb_err validate(struct request *r, struct sb_error *err)
 {
     enum sb_err rc;
     struct deployment d;
-    const struct tv *v = NULL;
+    struct sb_buf ids;
+    struct deployment_walk look = {.cookie = &ids, .resource = note_id};
     bool answered = false;
-    SB_TRY(enter(r, ACTION("validate/action"), &d, err));
+    buf_init(&ids, EXTRA_MAX);
+    SB_TRY(deployment_enter(r, ACTION("validate/action"), &d, err));
     SB_TRY(deployment_load(&d, &answered, err));
-    for (size_t i = 0; i < (answered ? 0 : tmpl_count(d.t)); i++) {
-        const struct tmpl_resource *x = tmpl_resource(d.t, i);
-        rc = x->condition && !x->existing ? tmpl_body(d.t, x, TMPL_BEFORE, &v, err) : SB_OK;
-        if (rc == SB_ETEMPLATE) {
-            deployment_fault(r, tmpl_fault(d.t));
-            answered = true;
-            rc = SB_OK;
-            break;
-        }
-        SB_TRY(rc);
+    if (!answered)
+        SB_TRY(deployment_walk(&d, &look, &answered, err));
+    if (!answered) {
+        struct jw w = reply_json(r, 200);
+        deployment_write(&d, &w, buf_str(&ids));
     }
-    if (answered)
-        goto out;
-    struct jw w = reply_json(r, 200);
-    jw_obj(&w, NULL);
-    jw_str(&w, "id", d.id);
-    jw_str(&w, "name", d.name);
-    jw_str(&w, "type", DEPLOYMENT_TYPE);
-    if (!d.group)
-        jw_str(&w, "location", d.location);
-    jw_obj(&w, "properties");
-    jw_str(&w, "templateHash", tmpl_hash(d.t));
-    tmpl_write_parameters(d.t, &w, "parameters");
-    jw_str(&w, "mode", text_ieq(d.mode, "Complete") ? "Complete" : "Incremental");
-    jw_str(&w, "provisioningState", "Succeeded");
-    jw_str(&w, "timestamp", "0001-01-01T00:00:00Z");
-    jw_str(&w, "duration", "PT0S");
-    jw_str(&w, "correlationId", r->correlation_id);
-    write_providers(&d, &w);
-    write_dependencies(&d, &w);
-    write_ids(&d, &w, "validatedResources");
-    jw_end_obj(&w);
-    jw_end_obj(&w);
 out:
+    buf_done(&ids);
     deployment_done(&d);
     return rc;
 }
@@ -302,7 +181,7 @@ static enum sb_err find(struct request *r, const char *action, struct deployment
 {
     enum sb_err rc;
     bool found = false;
-    SB_TRY(enter(r, action, d, err));
+    SB_TRY(deployment_enter(r, action, d, err));
     SB_TRY(document_get(r->e, d->id, r->arena, &found, doc, err));
     if (!found)
         rc = sb_fail(err, SB_ENODEPLOYMENT, "Deployment '%.64s' could not be found.", d->name);
@@ -356,7 +235,7 @@ static enum sb_err list(struct request *r, struct sb_error *err)
     size_t n = 0, terms = 0;
     int64_t top = INT64_MAX;
     const char *wanted = request_query(r, "$top");
-    SB_TRY(enter(r, ACTION("read"), &d, err));
+    SB_TRY(deployment_enter(r, ACTION("read"), &d, err));
     SB_TRY(arm_filter(r, request_query(r, "$filter"), &term, 1, &terms, err));
     if ((terms && !text_ieq(term.left, "provisioningState")) ||
         (wanted && !text_to_i64(wanted, 1, INT64_MAX, &top)))
@@ -496,40 +375,42 @@ static enum sb_err cancel(struct request *r, struct sb_error *err)
     return sb_fail(err, SB_ECONFLICT, "The deployment '%s' cannot be cancelled: it is not running.", d.name);
 }
 
-#define GROUP "/subscriptions/{sub}/resourceGroups/{group}"
-#define SUB   "/subscriptions/{sub}"
-#define LIST  "/providers/Microsoft.Resources/deployments"
-#define ONE   LIST "/{deployment}"
-#define READ  (R_AUTH | R_APIVER)
-#define SENT  (R_AUTH | R_APIVER | R_JSON | R_LENIENT)
-
-/* Every operation at one scope. az asks for operations without "/providers/Microsoft.Resources". */
-#define ROWS(at, name)                                                                                       \
-    {"GET", PLANE_ARM, at LIST, READ, 0, list, "Arm" name "DeploymentList"},                                 \
-        {"PUT", PLANE_ARM, at ONE, SENT, BODY_MAX, put, "Arm" name "DeploymentPut"},                         \
-        {"GET", PLANE_ARM, at ONE, READ, 0, get, "Arm" name "DeploymentGet"},                                \
-        {"HEAD", PLANE_ARM, at ONE, READ, 0, head, "Arm" name "DeploymentHead"},                             \
-        {"DELETE", PLANE_ARM, at ONE, READ, 0, delete_it, "Arm" name "DeploymentDelete"},                    \
-        {"POST", PLANE_ARM, at ONE "/validate", SENT, BODY_MAX, validate, "Arm" name "DeploymentValidate"},  \
-        {"POST", PLANE_ARM, at ONE "/cancel", READ, 0, cancel, "Arm" name "DeploymentCancel"},               \
-        {"POST", PLANE_ARM,       at ONE "/exportTemplate",     READ,                                        \
-         0,      export_template, "Arm" name "DeploymentExport"},                                            \
-        {"GET", PLANE_ARM, at ONE "/operations", READ, 0, operations, "Arm" name "DeploymentOperations"},    \
-        {"GET", PLANE_ARM, at ONE "/operations/{operation}", READ,                                           \
-         0,     operation, "Arm" name "DeploymentOperation"},                                                \
-        {"GET", PLANE_ARM,  at "/deployments/{deployment}/operations", READ,                                 \
-         0,     operations, "Arm" name "DeploymentOperationsShort"},                                         \
-        {"GET",                                                                                              \
-         PLANE_ARM,                                                                                          \
-         at "/deployments/{deployment}/operations/{operation}",                                              \
-         READ,                                                                                               \
-         0,                                                                                                  \
-         operation,                                                                                          \
-         "Arm" name "DeploymentOperationShort"},                                                             \
+#define TENANT     ""
+#define MANAGED    MANAGEMENT "/{management}"
+#define SUB        "/subscriptions/{sub}"
+#define GROUP      SUB "/resourceGroups/{group}"
+#define LIST       "/providers/" DEPLOYMENT_TYPE
+#define ONE        LIST "/{deployment}"
+#define OPERATIONS "/operations"
+#define READ       (R_AUTH | R_APIVER)
+#define SENT       (R_AUTH | R_APIVER | R_JSON | R_LENIENT)
+#define ROW(method, at, flags, max, handler, op)                                                             \
     {                                                                                                        \
-        "GET", PLANE_ARM, at ONE "/operationStatuses/{operation}", READ, 0, status,                          \
-            "Arm" name "DeploymentStatus"                                                                    \
+        method, PLANE_ARM, at, flags, max, handler, op                                                       \
     }
 
-static const struct route rows[] = {ROWS(GROUP, "Group"), ROWS(SUB, "Subscription")};
+/* Every operation at one scope. */
+#define ROWS(at, name)                                                                                       \
+    ROW("GET", at LIST, READ, 0, list, "Arm" name "DeploymentList"),                                         \
+        ROW("PUT", at ONE, SENT, BODY_MAX, put, "Arm" name "DeploymentPut"),                                 \
+        ROW("GET", at ONE, READ, 0, get, "Arm" name "DeploymentGet"),                                        \
+        ROW("HEAD", at ONE, READ, 0, head, "Arm" name "DeploymentHead"),                                     \
+        ROW("DELETE", at ONE, READ, 0, delete_it, "Arm" name "DeploymentDelete"),                            \
+        ROW("POST", at ONE "/validate", SENT, BODY_MAX, validate, "Arm" name "DeploymentValidate"),          \
+        ROW("POST", at ONE "/whatIf", SENT, BODY_MAX, arm_whatif, "Arm" name "DeploymentWhatIf"),            \
+        ROW("POST", at ONE "/cancel", READ, 0, cancel, "Arm" name "DeploymentCancel"),                       \
+        ROW("POST", at ONE "/exportTemplate", READ, 0, export_template, "Arm" name "DeploymentExport"),      \
+        ROW("GET", at ONE OPERATIONS, READ, 0, operations, "Arm" name "DeploymentOperations"),               \
+        ROW("GET", at ONE OPERATIONS "/{operation}", READ, 0, operation, "Arm" name "DeploymentOperation"),  \
+        ROW("GET", at ONE "/operationStatuses/{operation}", READ, 0, status, "Arm" name "DeploymentStatus")
+/* az asks for operations without "/providers/Microsoft.Resources". */
+#define SHORT(at, name)                                                                                      \
+    ROW("GET", at "/deployments/{deployment}" OPERATIONS, READ, 0, operations,                               \
+        "Arm" name "DeploymentOperationsShort"),                                                             \
+        ROW("GET", at "/deployments/{deployment}" OPERATIONS "/{operation}", READ, 0, operation,             \
+            "Arm" name "DeploymentOperationShort")
+
+static const struct route rows[] = {ROWS(GROUP, "Group"),        ROWS(SUB, "Subscription"),
+                                    ROWS(MANAGED, "Management"), ROWS(TENANT, "Tenant"),
+                                    SHORT(GROUP, "Group"),       SHORT(SUB, "Subscription")};
 const struct route_table routes_arm_deployment = {rows, SB_ARRAY_LEN(rows)};

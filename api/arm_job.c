@@ -3,14 +3,16 @@
 #include <string.h>
 #include "api/arm.h"
 #include "api/arm_core.h"
+#include "api/arm_whatif.h"
 #include "server/base/text.h"
 
 static const struct {
     const char *prefix;
-    int status; /* recorded, of a job that is over */
+    int status; /* recorded, of a job that is over; 0: it has a result (arm_whatif.c) */
 } jobs[] = {
     [ARM_JOB_GROUP_DELETION] = {"RESOURCEGROUPDELETIONJOB-", 200},
     [ARM_JOB_DEPLOYMENT_DELETION] = {"DeploymentDeletionJob-GNS-", 204},
+    [ARM_JOB_WHATIF] = {"DeploymentWhatIfJob-", 0},
 };
 
 /* The name as the service writes it: upper case, what is neither letter nor digit as its hex code. */
@@ -38,14 +40,15 @@ void arm_job_reply(struct request *r, enum arm_job job, const char *sub, const c
     jw_init(&w, &b);
     jw_obj(&w, NULL);
     jw_str(&w, "jobId", buf_str(&name_text));
-    jw_str(&w, "jobLocation", location);
+    jw_str(&w, "jobLocation", location ? location : "");
     jw_end_obj(&w);
     const char *id = b64url_str(r->arena, b.p, b.n);
     buf_done(&name_text);
     buf_done(&b);
     reply_empty(r, 202);
-    reply_headerf(r, "Location", "%s/subscriptions/%s/operationresults/%s?api-version=%s",
-                  request_base(r, HOST_ARM, NULL), sub, id != NULL ? id : "", r->api_version);
+    reply_headerf(r, "Location", "%s%s/operationresults/%s?api-version=%s", request_base(r, HOST_ARM, NULL),
+                  sub ? arm_id(r, sub, NULL, NULL) : "/providers/Microsoft.Resources", id != NULL ? id : "",
+                  r->api_version);
     reply_header(r, "Retry-After", "1");
 }
 
@@ -55,17 +58,20 @@ enum sb_err arm_job_result(struct request *r, struct sb_error *err)
     size_t n = 0, i = 0;
     struct json *job = NULL;
     const char *id = request_param(r, "id");
-    SB_TRY(arm_require_sub(r, err));
+    if (request_param(r, "sub") != NULL)
+        SB_TRY(arm_require_sub(r, err));
     const uint8_t *text = b64url_decode(r->arena, id, strlen(id), &n);
     if (text == NULL || json_parse(text, n, &job, NULL) != SB_OK)
         job = NULL;
     const char *name = json_text(json_get(job, "jobId"));
     while (name != NULL && i < SB_ARRAY_LEN(jobs) && !text_istarts(name, jobs[i].prefix))
         i++;
-    if (name != NULL && i < SB_ARRAY_LEN(jobs))
-        reply_empty(r, jobs[i].status);
-    else
+    if (name == NULL || i == SB_ARRAY_LEN(jobs))
         rc = sb_fail(err, SB_ENOTFOUND, "The operation '%.200s' could not be found.", id);
+    else if (jobs[i].status == 0)
+        rc = arm_whatif_result(r, name + strlen(jobs[i].prefix), err);
+    else
+        reply_empty(r, jobs[i].status);
     json_free(job);
 out:
     return rc;

@@ -6,6 +6,7 @@
 #include "api/template/hash.h"
 #include "api/template/lenient.h"
 #include "api/template/session.h"
+#include "server/base/text.h"
 
 enum sb_err tmpl_new(const struct tmpl_world *world, struct tmpl **ret, struct sb_error *err)
 {
@@ -103,12 +104,21 @@ size_t tmpl_parameters(const struct tmpl *t, const struct tmpl_parameter **ret)
     return t->parameters_n;
 }
 
+/* Names are shown with a small first letter. */
+static void open_shown(struct jw *w, const char *name)
+{
+    char shown[260];
+    snprintf(shown, sizeof shown, "%s", name);
+    shown[0] = text_lower(shown[0]);
+    jw_obj(w, shown);
+}
+
 void tmpl_write_parameters(const struct tmpl *t, struct jw *w, const char *key)
 {
     jw_obj(w, key);
     for (size_t i = 0; i < t->parameters_n; i++) {
         const struct tmpl_parameter *p = &t->shown[i];
-        jw_obj(w, p->name);
+        open_shown(w, p->name);
         jw_str(w, "type", p->type);
         if (p->reference)
             tv_write(w, "reference", p->reference);
@@ -123,10 +133,7 @@ void tmpl_write_outputs(const struct tmpl_output *outputs, size_t n, struct jw *
 {
     jw_obj(w, key);
     for (size_t i = 0; i < n; i++) {
-        char name[260];
-        snprintf(name, sizeof name, "%s", outputs[i].name);
-        name[0] = (char)(name[0] >= 'A' && name[0] <= 'Z' ? name[0] - 'A' + 'a' : name[0]);
-        jw_obj(w, name);
+        open_shown(w, outputs[i].name);
         jw_str(w, "type", outputs[i].type);
         if (!outputs[i].secure)
             tv_write(w, "value", outputs[i].value);

@@ -14,6 +14,7 @@
 #include "server/engine/directory.h"
 #include "server/engine/events.h"
 #include "server/engine/faults.h"
+#include "server/engine/jobs.h"
 #include "server/engine/ns.h"
 #include "server/engine/poller.h"
 #include "server/engine/provider.h"
@@ -149,6 +150,7 @@ static enum sb_err open_modules(struct engine *e, struct sb_error *err)
     SB_TRY(timeline_open(e, err)); /* makes the clock that all others read */
     SB_TRY(events_open(e, err));
     SB_TRY(faults_open(e, err));
+    SB_TRY(jobs_open(e, err));
     SB_TRY(directory_open(e, err));
     SB_TRY(rbac_open(e, err));
     SB_TRY(vault_open(e, err));
@@ -229,6 +231,7 @@ void engine_close(struct engine *e)
     if (e->directory)
         directory_close(e);
     faults_close(e);
+    jobs_close(e);
     events_close(e);
     timeline_close(e);
     cmem_key_free(e->platform);
@@ -297,6 +300,7 @@ enum sb_err engine_reset(struct engine *e, struct sb_error *err)
     SB_TRY(store_call_publish(e->kv, drop_assignments, assignments_dropped, e, err));
     SB_TRY(directory_reset(e, err));
     SB_TRY(activity_reset(e, err));
+    jobs_reset(e);
     SB_TRY(provider_reset(e, err));
     SB_TRY(faults_clear(e, NULL, err));
     SB_TRY(events_reset(e, err));

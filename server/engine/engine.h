@@ -76,6 +76,7 @@ struct broker;
 struct poller;
 struct events;
 struct faults;
+struct jobs;
 struct timeline;
 
 struct engine {
@@ -96,6 +97,7 @@ struct engine {
     struct poller *poller;
     struct events *events;
     struct faults *faults;
+    struct jobs *jobs;
     struct timeline *timeline;
     void (*on_broken)(void); /* called once when a store's commit failed: end the process */
     atomic_bool broken_told;

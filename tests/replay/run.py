@@ -36,6 +36,7 @@ GOOD = ("match", "value")  # a value that differs is told by the tool, but is no
 # Groups that a recording takes for granted where the tool cannot tell: the first thing asked for in them is missing.
 GROUPS = {
     "keyvault/azure-cli/evelyn-ys-latest_recordings_test_keyvault_mgmt.yaml": "cli_test_keyvault_mgmt000001",
+    "azure-cli/resource/test_group_deployment_crossrg.yaml": "cli_test_cross_rg_alt000001",
     "keyvault/azure-cli/test_keyvault_public_network_access.yaml": "cli_test_keyvault_pna000001",
 }
 

@@ -105,8 +105,9 @@ START_TEST(test_deployment__records)
     ck_assert_str_eq(state("d1"), "Succeeded");
     ck_assert_uint_eq(json_size(json_path(answer, "properties.dependencies")), 1);
     ck_assert_int_eq(call(ARM, "GET", SUB "/resourcegroups/rg/deployments/d1/operations" V, NULL), 200);
-    ck_assert_uint_eq(items(), 2);
+    ck_assert_uint_eq(items(), 3); /* the evaluation of the outputs included, as recorded */
     ck_assert_str_eq(json_text(json_path(item(1), "properties.targetResource.id")), NS "recns1/queues/q");
+    ck_assert_str_eq(json_text(json_path(item(2), "properties.provisioningOperation")), "EvaluateDeploymentOutput");
     char url[1024];
     snprintf(url, sizeof url, DEPLOY "d1/operations/%s" V, json_text(json_get(item(1), "operationId")));
     ck_assert_int_eq(call(ARM, "GET", url, NULL), 200);
@@ -365,6 +366,61 @@ START_TEST(test_deployment__subscription)
 }
 END_TEST
 
+/* The root management group is the client's; the tenant is nobody's until somebody is given a role at "/". */
+START_TEST(test_deployment__management_group_and_tenant)
+{
+    static const char managed[] = "/providers/Microsoft.Management/managementGroups/" ENGINE_TENANT
+                                  "/providers/Microsoft.Resources/deployments/m";
+    static const char tenant[] = "/providers/Microsoft.Resources/deployments/t";
+    static const char text[] =
+        "{\"location\": \"westus\", \"properties\": {\"mode\": \"Incremental\", \"template\": {" HEAD_
+        ", \"resources\": [{\"type\": \"Microsoft.Resources/deployments\", \"apiVersion\": \"2022-09-01\", \"name\": "
+        "\"sub\", \"location\": \"westus\", \"subscriptionId\": \"" ENGINE_SUBSCRIPTION
+        "\", \"properties\": {\"mode\": \"Incremental\", \"template\": {" HEAD_
+        ", \"resources\": [{\"type\": \"Microsoft.Resources/deployments\", \"apiVersion\": \"2022-09-01\", \"name\": "
+        "\"in\", \"resourceGroup\": \"rg\", \"properties\": {\"mode\": \"Incremental\", \"template\": {" HEAD_
+        ", \"resources\": [{\"type\": \"Other.Provider/things\", \"apiVersion\": \"1\", \"name\": \"x\"}]}}}]}}}], "
+        "\"outputs\": {\"s\": {\"type\": \"string\", \"value\": \"[deployment().location]\"}}}}}";
+    char url[512];
+    snprintf(url, sizeof url, "%s/validate" V, managed);
+    ck_assert_int_eq(call(ARM, "POST", url, text), 200);
+    ck_assert_uint_eq(json_size(json_path(answer, "properties.validatedResources")), 3);
+    snprintf(url, sizeof url, "%s" V, managed);
+    ck_assert_int_eq(call(ARM, "PUT", url, text), 201);
+    ck_assert_int_eq(call(ARM, "GET", url, NULL), 200);
+    ck_assert_str_eq(text_at("properties.provisioningState"), "Succeeded");
+    ck_assert_str_eq(text_at("properties.outputs.s.value"), "westus");
+    ck_assert_str_eq(text_at("location"), "westus");
+    ck_assert_str_eq(text_at("id"), managed);
+    ck_assert_str_eq(json_text(json_get(json_first(json_path(answer, "properties.outputResources")), "id")),
+                     GROUP "/providers/Other.Provider/things/x");
+    snprintf(url, sizeof url, "%s/whatIf" V, managed);
+    ck_assert_int_eq(call(ARM, "POST", url, text), 202);
+    snprintf(url, sizeof url, "%s", strstr(header_of("Location"), "/providers/"));
+    ck_assert_int_eq(call(ARM, "GET", url, NULL), 200);
+    ck_assert_ptr_nonnull(strstr(buf_str(&last->reply.body), "\"changeType\":\"NoChange\""));
+
+    snprintf(url, sizeof url, "%s" V, tenant);
+    ck_assert_int_eq(call(ARM, "PUT", url, text), 403);
+    ck_assert_str_eq(text_at("error.code"), "AuthorizationFailed");
+    ck_assert_int_eq(call(ARM, "POST", "/providers/Microsoft.Authorization/elevateAccess?api-version=2016-07-01", NULL), 200);
+    ck_assert_int_eq(call(ARM, "PUT",
+                          "/providers/Microsoft.Authorization/roleAssignments/"
+                          "88888888-0000-0000-0000-000000000009?api-version=2022-04-01",
+                          "{\"properties\":{\"roleDefinitionId\":\"/providers/Microsoft.Authorization/roleDefinitions/"
+                          "8e3af657-a8ff-443c-a75c-2fe8c4bcb635\",\"principalId\":\"" ENGINE_CLIENT_OID "\"}}"),
+                     201);
+    ck_assert_int_eq(call(ARM, "PUT", url, text), 201);
+    ck_assert_int_eq(call(ARM, "GET", url, NULL), 200);
+    ck_assert_str_eq(text_at("properties.provisioningState"), "Succeeded");
+    ck_assert_int_eq(call(ARM, "GET", "/providers/Microsoft.Resources/deployments" V, NULL), 200);
+    ck_assert_uint_eq(items(), 1);
+    ck_assert_int_eq(call(ARM, "DELETE", url, NULL), 202);
+    snprintf(url, sizeof url, "%s", strstr(header_of("Location"), "/providers/"));
+    ck_assert_int_eq(call(ARM, "GET", url, NULL), 204);
+}
+END_TEST
+
 /* The resources are put with the caller's own rights. */
 START_TEST(test_deployment__rights)
 {
@@ -393,6 +449,7 @@ Suite *unit_suite(void)
     tcase_add_test(c, test_deployment__too_deep);
     tcase_add_test(c, test_deployment__complete_mode);
     tcase_add_test(c, test_deployment__subscription);
+    tcase_add_test(c, test_deployment__management_group_and_tenant);
     tcase_add_test(c, test_deployment__rights);
     suite_add_tcase(s, c);
     return s;
