@@ -83,6 +83,7 @@ static void write_openid(struct request *r, struct jw *w, const char *base, cons
     WRITE_TEXTS(w, "claims_supported", "sub", "iss", "cloud_instance_name", "cloud_instance_host_name",
                 "cloud_graph_host_name", "msgraph_host", "aud", "exp", "iat", "auth_time", "acr", "nonce",
                 "preferred_username", "name", "tid", "ver", "at_hash", "c_hash", "email");
+    jw_strf(w, "kerberos_endpoint", "%s/%s/kerberos", base, at); /* nothing answers there */
     jw_str(w, "tenant_region_scope", "WW");
     jw_str(w, "cloud_instance_name", "microsoftonline.com");
     jw_str(w, "cloud_graph_host_name", "graph.windows.net");

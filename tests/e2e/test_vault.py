@@ -119,6 +119,8 @@ def test_what_each_api_version_shows(case):
 def test_backup_and_restore(case):
     v = Vault(case)
     first, second = v.key(tags={"a": "b"}), v.key(attributes={"enabled": False})
+    unset = v.ok("GET", "/keys/k/rotationpolicy").json()
+    assert v.ok("PUT", "/keys/k/rotationpolicy", POLICY).json() != unset
     blob = v.ok("POST", "/keys/k/backup").json()["value"]
     assert rsa.unb64url(blob).startswith(b"&AzureKeyVaultKeyBackupV1.microsoft.com"), blob[:80]
     message = v.refused(409, "Conflict", "POST", "/keys/restore", {"value": blob})
@@ -131,6 +133,7 @@ def test_backup_and_restore(case):
     restored = v.ok("POST", "/keys/restore", {"value": blob}).json()
     assert restored == second, (restored, second)
     assert v.ok("GET", f"/keys/k/{version_of(first)}").json() == first
+    assert v.ok("GET", "/keys/k/rotationpolicy").json() == unset  # our choice: a backup holds no policy
     # Elsewhere: another vault of this geography takes it, one of another does not.
     near, far = Vault(case, e=v.e, name="nearvault", location="westeurope"), Vault(case, e=v.e, name="farvault", location="westus")
     assert version_of(near.ok("POST", "/keys/restore", {"value": blob}).json()) == version_of(second)
@@ -304,6 +307,8 @@ def test_certificates_and_storage_accounts_say_that_they_are_not_emulated(case):
                          ("DELETE", "/deletedstorage/a")):
         message = v.refused(501, "NotImplemented", method, path, {"x": 1} if method in ("PUT", "POST", "PATCH") else None)
         assert "not emulated" in message, message
+    # Terraform asks for them and takes 404, and nothing else, for none.
+    v.refused(404, "NotFound", "GET", "/certificates/contacts")
     # Who is not signed in gets the challenge, as everywhere.
     reply = v.e.https("GET", f"{VAULT}.vault.azure.net", "/certificates?api-version=7.4")
     assert reply.status == 401 and "authorization=" in reply.headers["WWW-Authenticate"]

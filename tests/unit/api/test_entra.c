@@ -199,6 +199,7 @@ START_TEST(openid_configuration)
                      "https://login.localhost:8443/" ENGINE_TENANT "/oauth2/v2.0/token");
     ck_assert_str_eq(text_at("jwks_uri"),
                      "https://login.localhost:8443/" ENGINE_TENANT "/discovery/v2.0/keys");
+    ck_assert_str_eq(text_at("kerberos_endpoint"), "https://login.localhost:8443/" ENGINE_TENANT "/kerberos");
     /* The names and the port that were asked; by path also on localhost. */
     ck_assert_int_eq(
         call("login.microsoftonline.com", "GET", "/common/v2.0/.well-known/openid-configuration", NULL), 200);
