@@ -55,6 +55,7 @@ static const struct type bus_types[] = {
 };
 static const struct type identity_types[] = {
     {"userAssignedIdentities", IDENTITY_VERSIONS, false},
+    {"userAssignedIdentities/federatedIdentityCredentials", IDENTITY_VERSIONS, true},
     {"operations", IDENTITY_VERSIONS, true},
 };
 static const struct type role_types[] = {

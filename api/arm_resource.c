@@ -6,6 +6,7 @@
 #include "server/base/text.h"
 #include "server/base/timefmt.h"
 #include "server/engine/document.h"
+#include "server/engine/federated.h"
 #include "server/engine/ns.h"
 #include "server/engine/rbac.h"
 #include "server/engine/vault.h"
@@ -223,6 +224,8 @@ static enum sb_err show_documents(struct request *r, const char *sub, const char
     SB_TRY(document_list(r->e, DOCUMENT_RESOURCE, arm_id(r, sub, group, NULL), true, r->arena, &d, &n, err));
     for (size_t i = 0; i < n; i++) {
         struct json *body = NULL;
+        if (text_ieq(d[i].type, FEDERATED_TYPE)) /* not listed: a part of its identity */
+            continue;
         SB_TRY(json_parse(d[i].body, strlen(d[i].body), &body, err));
         const struct json *tags = json_get(body, "tags");
         show(r, l,

@@ -69,6 +69,7 @@ extern const struct route_table routes_arm_core;            /* arm_core.c: subsc
                                                                metadata/endpoints, generic resources */
 extern const struct route_table routes_arm_group;           /* arm_group.c */
 extern const struct route_table routes_arm_identity;        /* arm_identity.c */
+extern const struct route_table routes_arm_federated;       /* arm_federated.c */
 extern const struct route_table routes_arm_role;            /* arm_role.c */
 extern const struct route_table routes_arm_role_definition; /* arm_role_definition.c */
 extern const struct route_table routes_arm_vault;           /* arm_vault.c */

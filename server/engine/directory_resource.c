@@ -218,7 +218,7 @@ static enum sb_err to_uai(const struct st_identity *row, struct sb_arena *a, str
     return SB_OK;
 }
 
-/* The identity, its principal and the assignments at it. */
+/* The identity, its principal, the assignments at it and its federated credentials. */
 static enum sb_err uai_drop(struct tx *tx, const struct st_identity *i, struct sb_arena *a,
                             struct sb_error *err)
 {
@@ -228,6 +228,7 @@ static enum sb_err uai_drop(struct tx *tx, const struct st_identity *i, struct s
         return sb_fail(err, SB_ENOMEM, "out of memory");
     SB_TRY(st_identity_drop(tx, i->sub, i->group, i->name, err));
     SB_TRY(st_principal_drop(tx, i->oid, err));
+    SB_TRY(st_document_drop_scope(tx, id, err));
     rc = rbac_drop_scope(tx, id, err);
 out:
     return rc;

@@ -210,6 +210,85 @@ START_TEST(identity_life)
 }
 END_TEST
 
+#define FEDERATED IDENTITY "/federatedIdentityCredentials"
+
+static int put_federated(const char *name, const char *issuer, const char *subject, const char *audiences)
+{
+    char url[512], body[1024];
+    (void)snprintf(url, sizeof url, FEDERATED "/%s" V_ID, name);
+    (void)snprintf(body, sizeof body, "{\"properties\":{\"issuer\":%s,\"subject\":%s,\"audiences\":%s}}",
+                   issuer, subject, audiences);
+    return call(ARM, "PUT", url, body);
+}
+
+#define AUDIENCE "[\"api://AzureADTokenExchange\"]"
+
+START_TEST(federated_credentials)
+{
+    make_group();
+    ck_assert_int_eq(put_federated("fic1", "\"https://i\"", "\"s1\"", AUDIENCE), 404);
+    ck_assert_int_eq(call(ARM, "PUT", IDENTITY V_ID, "{\"location\":\"westus\"}"), 201);
+    ck_assert_int_eq(put_federated("fic2", "\"https://i\"", "\"s2\"", AUDIENCE), 201);
+    ck_assert_int_eq(put_federated("fic1", "\"https://i\"", "\"s1\"", AUDIENCE), 201);
+    const char *id = SUB "/resourcegroups/G-1/providers/Microsoft.ManagedIdentity/userAssignedIdentities/ide/"
+                         "federatedIdentityCredentials/fic1";
+    ck_assert_str_eq(text_at("id"), id);
+    ck_assert_str_eq(header_of("Location"), id);
+    ck_assert_str_eq(text_at("type"),
+                     "Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials");
+    ck_assert_int_eq(call(ARM, "GET", FEDERATED V_ID, NULL), 200);
+    ck_assert_uint_eq(items(), 2);
+    ck_assert_str_eq(json_text(json_get(item(0), "name")), "fic1");
+    /* Another of the same issuer and subject is refused, its own may stay as they are. */
+    ck_assert_int_eq(put_federated("fic3", "\"https://i\"", "\"s1\"", AUDIENCE), 409);
+    ck_assert_int_eq(put_federated("FIC1", "\"https://i\"", "\"s1\"", AUDIENCE), 200);
+    ck_assert_int_eq(put_federated("fic1", "\"https://i\"", "\"s3\"", AUDIENCE), 200);
+    ck_assert_str_eq(header_of("Location"), "");
+    ck_assert_int_eq(call(ARM, "GET", FEDERATED "/fic1" V_ID, NULL), 200);
+    ck_assert_str_eq(text_at("properties.subject"), "s3");
+    ck_assert_str_eq(text_at("properties.issuer"), "https://i");
+    ck_assert_int_eq(call(ARM, "DELETE", FEDERATED "/fic1" V_ID, NULL), 200);
+    ck_assert_int_eq(call(ARM, "DELETE", FEDERATED "/fic1" V_ID, NULL), 204);
+    ck_assert_int_eq(call(ARM, "GET", FEDERATED "/fic1" V_ID, NULL), 404);
+    /* They are no resources of the group's list, and go with their identity. */
+    ck_assert_int_eq(call(ARM, "GET", GROUP "/resources?api-version=2021-04-01", NULL), 200);
+    ck_assert_uint_eq(items(), 1);
+    ck_assert_int_eq(call(ARM, "DELETE", IDENTITY V_ID, NULL), 200);
+    ck_assert_int_eq(call(ARM, "GET", FEDERATED V_ID, NULL), 404);
+    ck_assert_int_eq(call(ARM, "PUT", IDENTITY V_ID, "{\"location\":\"westus\"}"), 201);
+    ck_assert_int_eq(call(ARM, "GET", FEDERATED V_ID, NULL), 200);
+    ck_assert_uint_eq(items(), 0);
+}
+END_TEST
+
+START_TEST(federated_credentials_refused)
+{
+    static const char *const bad[][3] = {
+        {"null", "\"s\"", AUDIENCE},    {"\"i\"", "null", AUDIENCE},    {"\"i\"", "\"\"", AUDIENCE},
+        {"\"i\"", "\"s\"", "null"},     {"\"i\"", "\"s\"", "[]"},       {"\"i\"", "\"s\"", "[\"a\",\"b\"]"},
+        {"\"i\"", "\"s\"", "[5]"},      {"\"i\"", "\"s\"", "\"text\""}, {"{}", "\"s\"", AUDIENCE},
+        {"\"i\"", "[\"s\"]", AUDIENCE},
+    };
+    static const char *const names[] = {"ab", "-abc", "a.bc", "a%20bc"};
+    char name[32], subject[32];
+    make_group();
+    ck_assert_int_eq(call(ARM, "PUT", IDENTITY V_ID, "{\"location\":\"westus\"}"), 201);
+    for (size_t i = 0; i < SB_ARRAY_LEN(bad); i++)
+        ck_assert_int_eq(put_federated("fic", bad[i][0], bad[i][1], bad[i][2]), 400);
+    for (size_t i = 0; i < SB_ARRAY_LEN(names); i++)
+        ck_assert_int_eq(put_federated(names[i], "\"i\"", "\"s\"", AUDIENCE), 400);
+    ck_assert_int_eq(call(ARM, "GET", FEDERATED V_ID, NULL), 200);
+    ck_assert_uint_eq(items(), 0);
+    for (int i = 0; i < 20; i++) {
+        (void)snprintf(name, sizeof name, "fic%d", i);
+        (void)snprintf(subject, sizeof subject, "\"s%d\"", i);
+        ck_assert_int_eq(put_federated(name, "\"i\"", subject, AUDIENCE), 201);
+    }
+    ck_assert_int_eq(put_federated("one-more", "\"i\"", "\"one more\"", AUDIENCE), 400);
+    ck_assert_int_eq(put_federated("fic7", "\"i\"", "\"another\"", AUDIENCE), 200);
+}
+END_TEST
+
 /* ---- roles ---- */
 
 START_TEST(role_definitions)
@@ -616,6 +695,8 @@ Suite *unit_suite(void)
     tcase_add_test(t, group_lists);
     tcase_add_test(t, group_delete);
     tcase_add_test(t, identity_life);
+    tcase_add_test(t, federated_credentials);
+    tcase_add_test(t, federated_credentials_refused);
     tcase_add_test(t, role_definitions);
     tcase_add_test(t, role_assignment_life);
     tcase_add_test(t, scope_has_to_exist);
