@@ -80,6 +80,8 @@ SB_MUST enum sb_err deployment_on_error(struct deployment *d, struct sb_error *e
 /* Redeploys it. */
 SB_MUST enum sb_err deployment_redeploy(struct deployment *d, struct sb_error *err);
 
+/* May the caller write every resource? If not that is the answer: InvalidTemplateDeployment. */
+bool deployment_preflight(struct deployment *d);
 /* Puts every resource, in order, then evaluates the outputs; in complete mode deletes the others. What fails
  * is in d->errors and d->state. */
 SB_MUST enum sb_err deployment_run(struct deployment *d, struct sb_error *err);

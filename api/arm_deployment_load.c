@@ -230,6 +230,8 @@ enum sb_err deployment_load(struct deployment *d, bool *ret_answered, struct sb_
     if (*ret_answered) {
         deployment_fault(r, tmpl_fault(d->t));
         rc = SB_OK;
+    } else if (rc == SB_OK) {
+        *ret_answered = !deployment_preflight(d);
     }
 out:
     return rc;

@@ -5,6 +5,7 @@ import os
 
 from az import Az
 from checks import Suite
+from harness import CLIENT_OID, SUB
 
 ARTICLE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "fixtures", "article")
 GROUP, VAULT, NAMESPACE = "ContosoRG", "contoso-deploy-vault", "contoso-deployed"
@@ -32,9 +33,9 @@ def parameters(name):
     return file(f"{name}Params.json", text)
 
 
-def article(verb, name):
+def article(verb, name, *more):
     return az(f"deployment group {verb} --name {name} --resource-group {GROUP} --template-file {ARTICLE}/{name}.json"
-              f" --parameters @{parameters(name)}")
+              f" --parameters @{parameters(name)}", *more)
 
 
 def template(name, *resources, **sections):
@@ -55,6 +56,17 @@ with suite.check("deployment group validate says what would be made, and makes n
     assert [r["id"].rpartition("/")[2] for r in checked["properties"]["validatedResources"]] == [NAMESPACE], checked
     assert az(f"servicebus namespace list --resource-group {GROUP}") == []
 
+with suite.check("deployment group what-if tells what each template would change, and changes nothing"):
+    def what_if(name):
+        told = article("what-if", name, "--no-pretty-print")
+        assert told["status"] == "Succeeded", told
+        return {c["resourceId"].rpartition("/")[2]: c for c in told["changes"]}
+
+    changes = what_if(CREATE)
+    assert changes[NAMESPACE]["changeType"] == "Create" and changes[NAMESPACE]["after"]["sku"]["name"] == "Premium", changes
+    assert changes[VAULT]["changeType"] == "Ignore", changes
+    assert az(f"servicebus namespace list --resource-group {GROUP}") == []
+
 with suite.check("deployment group create makes the namespace with its identity; its output is the id"):
     done = article("create", CREATE)["properties"]
     made = az(show)
@@ -68,6 +80,19 @@ with suite.check("the second template is refused while that identity has no acce
     az(f"keyvault set-policy --name {VAULT} --object-id {made['identity']['principalId']} --key-permissions get wrapKey unwrapKey list")
     assert article("create", UPDATE)["properties"]["provisioningState"] == "Succeeded"
     assert [k["keyName"] for k in az(show)["encryption"]["keyVaultProperties"]] == ["key1"]
+
+with suite.check("what-if of what is there: no change, a change with its path, complete mode's deletions; at a subscription"):
+    assert what_if(UPDATE)[NAMESPACE]["changeType"] == "NoChange"
+    bigger = template("bigger.json", {"type": "Microsoft.ServiceBus/namespaces", "apiVersion": "2018-01-01-preview", "name": NAMESPACE,
+                                      "location": "westus", "sku": {"name": "Premium", "tier": "Premium", "capacity": 2}})
+    told = az(f"deployment group what-if --resource-group {GROUP} --no-pretty-print --mode Complete --template-file {bigger}")["changes"]
+    kinds = {c["resourceId"].rpartition("/")[2]: c for c in told}
+    assert (kinds[NAMESPACE]["changeType"], kinds[VAULT]["changeType"]) == ("Modify", "Delete"), kinds
+    assert ("sku.capacity", 1, 2) in [(d["path"], d["before"], d["after"]) for d in kinds[NAMESPACE]["delta"]], kinds[NAMESPACE]["delta"]
+    assert az(show)["sku"]["capacity"] == 1
+    group = template("group.json", {"type": "Microsoft.Resources/resourceGroups", "apiVersion": "2022-09-01", "name": "FabrikamRG", "location": "westus"})
+    told, = az(f"deployment sub what-if --location westus --no-pretty-print --template-file {group}")["changes"]
+    assert (told["changeType"], told["resourceId"].rpartition("/")[2]) == ("Create", "FabrikamRG"), told
 
 with suite.check("deployment group list, show, export; operations; delete"):
     within = f"--resource-group {GROUP} --name {CREATE}"
@@ -120,9 +145,25 @@ with suite.check("deployment sub validate, create, show, list, operation list, d
     assert az("servicebus namespace show --name contoso-bad --resource-group FabrikamRG")["status"] == "Active"
     assert az("deployment sub show --name whole")["location"] == "westus"
     assert [d["name"] for d in az("deployment sub list")] == ["whole"]
-    assert len(az("deployment operation sub list --name whole")) == 2
+    targets = [o["properties"]["targetResource"] for o in az("deployment operation sub list --name whole")]
+    assert {"FabrikamRG", "inner"} <= {t["resourceName"] for t in targets if t}, targets
     az("deployment sub delete --name whole")
     assert az("deployment sub list") == []
+
+with suite.check("deployment tenant validate, create, show, list, delete: what a subscription of it deploys"):
+    inner = {"$schema": "https://schema.management.azure.com/schemas/2018-05-01/subscriptionDeploymentTemplate.json#", "contentVersion": "1.0.0.0",
+             "resources": [{"type": "Microsoft.Resources/resourceGroups", "apiVersion": "2022-09-01", "name": "TailspinRG", "location": "westus"}]}
+    tenant = template("tenant.json", {"type": "Microsoft.Resources/deployments", "apiVersion": "2022-09-01", "name": "inner", "location": "westus",
+                                      "subscriptionId": SUB, "properties": {"mode": "Incremental", "template": inner}})
+    az.refused("AuthorizationFailed", f"deployment tenant validate --location westus --name tenant --template-file {tenant}")
+    az("rest --method post --url /providers/Microsoft.Authorization/elevateAccess?api-version=2016-07-01")
+    az(f"role assignment create --role Owner --assignee-object-id {CLIENT_OID} --assignee-principal-type ServicePrincipal --scope /")
+    az(f"deployment tenant validate --location westus --name tenant --template-file {tenant}")
+    assert az(f"deployment tenant create --location westus --name tenant --template-file {tenant}")["properties"]["provisioningState"] == "Succeeded"
+    assert az("group exists --name TailspinRG") is True and az("deployment tenant show --name tenant")["location"] == "westus"
+    assert [d["name"] for d in az("deployment tenant list")] == ["tenant"]
+    az("deployment tenant delete --name tenant")
+    assert az("deployment tenant list") == []
 
 with suite.check("complete mode takes away what the template lacks"):
     az(f"deployment group create --resource-group FabrikamRG --name all --mode Complete --template-file {template('none.json')}")

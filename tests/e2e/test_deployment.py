@@ -324,7 +324,7 @@ def test_a_deployment_that_fails_tells_all(case):
 
 
 def test_a_deployment_has_its_callers_rights(case):
-    """A Contributor deploys, but may not hand out roles: that resource alone is refused."""
+    """A Contributor deploys, but may not hand out roles: a template that does is refused before anything is made."""
     s = case.story()
     s.make_group()
 
@@ -333,6 +333,7 @@ def test_a_deployment_has_its_callers_rights(case):
 
     app = graph("/applications", {"displayName": "deployer"})
     oid = graph("/servicePrincipals", {"appId": app["appId"]})["id"]
+    other = "99999999-9999-9999-9999-999999999999"
     secret = graph(f"/applications/{app['id']}/addPassword", {"passwordCredential": {"displayName": "x"}})["secretText"]
     as_other = {"Authorization": "Bearer " + s.e.token("https://management.azure.com", app["appId"], secret), "Content-Type": "application/json"}
     template = of(namespace("mine01"), {"type": "Microsoft.Authorization/roleAssignments", "apiVersion": "2022-04-01", "name": oid,
@@ -343,10 +344,23 @@ def test_a_deployment_has_its_callers_rights(case):
     s.e.arm("PUT", f"{s.group_path}/providers/Microsoft.Authorization/roleAssignments/88888888-8888-8888-8888-888888888888",
             {"properties": {"principalId": oid, "roleDefinitionId": "/providers/Microsoft.Authorization/roleDefinitions/"
                             "b24988ac-6180-42a0-ab88-20f7382dd24c"}}, api="2022-04-01").expect(201)
-    s.e.arm("PUT", path(s, "d"), envelope(template), api=VERSION, headers=as_other).expect(201)
-    done = ask(s, "GET", path(s, "d")).json()["properties"]
-    assert [d["code"] for d in done["error"]["details"]] == ["AuthorizationFailed"], done
-    assert in_group(s) == ["mine01"]
+    for verb, suffix in (("POST", "/validate"), ("PUT", "")):
+        refusal = s.e.arm(verb, path(s, "d", suffix), envelope(template), api=VERSION, headers=as_other).expect(403).json()["error"]
+        assert refusal["code"] == "InvalidTemplateDeployment", refusal
+        assert f"Authorization failed for template resource '{oid}' of type 'Microsoft.Authorization/roleAssignments'" in refusal["message"], refusal
+        assert "mine01" not in refusal["message"], refusal
+    both = json.loads(template)
+    both["resources"].append({**both["resources"][1], "name": other})
+    refusal = s.e.arm("PUT", path(s, "d"), envelope(json.dumps(both)), api=VERSION, headers=as_other).expect(403).json()["error"]
+    assert refusal["message"].startswith("Deployment failed with multiple errors: '") and refusal["message"].count("Authorization failed") == 2, refusal
+    ask(s, "GET", path(s, "d")).expect(404)
+    assert in_group(s) == []
+    nested = {"type": "Microsoft.Resources/deployments", "apiVersion": VERSION, "name": "inner", "properties": {
+        "mode": "Incremental", "template": json.loads(template)}}
+    s.e.arm("PUT", path(s, "outer"), envelope(of(nested, namespace("mine02"))), api=VERSION, headers=as_other).expect(201)
+    done = ask(s, "GET", path(s, "outer")).json()["properties"]
+    assert [d["code"] for d in done["error"]["details"]] == ["InvalidTemplateDeployment"], done
+    assert in_group(s) == ["mine02"]
 
 
 # ---- secrets ----
