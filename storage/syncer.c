@@ -100,8 +100,8 @@ void syncer_ask(struct store *s)
 {
     pthread_mutex_lock(&s->lock);
     s->sync = SYNC_ASKED;
-    pthread_cond_signal(&s->sync_wake);
     pthread_mutex_unlock(&s->lock);
+    pthread_cond_signal(&s->sync_wake);
 }
 
 int syncer_wait(struct store *s, int64_t *ret_ns)

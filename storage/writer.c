@@ -24,6 +24,10 @@
 
 /* What a commit is put off by when others are expected: not more than half of what it takes. */
 #define LINGER_MAX_NS INT64_C(2000000)
+/* The owner is woken for this part of them. */
+#define WAKE_SHARE 8
+/* A commit that takes no longer than this is not worth waking another thread for. */
+#define SHORT_NS INT64_C(100000)
 /* Batches that are not put off after many had been in vain. */
 #define LINGER_PAUSE_MAX 63u
 
@@ -226,7 +230,8 @@ static void send_off(struct store *s, struct store_op *first)
         answer(first);
     } else if (s->log_fd < 0) {
         settle(s, first, 0, synced_ns);
-    } else if (SINGLE(first)) { /* nothing may run before it is answered */
+    } else if (SINGLE(first) || s->company <= 1 ||
+               s->commit_ns < SHORT_NS) { /* nothing may or need run meanwhile */
         int rc = syncer_now(s, &synced_ns);
         settle(s, first, rc, synced_ns);
     } else {
@@ -257,12 +262,13 @@ static bool may_retire(const struct store *s)
     return s->unsynced != NULL && s->sync == SYNC_OVER;
 }
 
-/* Waits for an op, or for the disk. Under the lock. */
+/* Waits for ops, or for the disk; for a few at a time where there are many, as waking up costs as much as an
+ * op. Under the lock. */
 static void await_sync(struct store *s)
 {
     s->waiting = true;
-    s->wanted = 1;
-    while (s->head == NULL && s->sync == SYNC_ASKED)
+    s->wanted = 1 + s->company / WAKE_SHARE;
+    while (s->queued < s->wanted && (s->head == NULL || !SINGLE(s->head)) && s->sync == SYNC_ASKED)
         pthread_cond_wait(&s->wake, &s->lock);
     s->waiting = false;
 }
@@ -595,15 +601,16 @@ void store_submit(struct store *s, struct store_op *op)
     pthread_mutex_lock(&s->lock);
     if (s->closing)
         finish(op, SB_EUNAVAILABLE, "the database is closing");
-    bool stopped = s->stopped;
+    bool wake = false, stopped = s->stopped;
     if (!stopped) {
         *s->tail = op;
         s->tail = &op->next;
         s->queued++;
-        if (s->waiting && (s->queued >= s->wanted || SINGLE(op)))
-            pthread_cond_signal(&s->wake);
+        wake = s->waiting && (s->queued >= s->wanted || SINGLE(op));
     }
     pthread_mutex_unlock(&s->lock);
+    if (wake)
+        pthread_cond_signal(&s->wake); /* who wakes up finds the lock free */
     /* No owner is left that could be disturbed. */
     if (stopped)
         op->done(op);

@@ -61,8 +61,14 @@ static void vfs_teardown(void)
     sqlite3_vfs_register(vfs_real, 1);
 }
 
+static struct store *store;
+
+/* A disk that is waited for by another thread. */
+#define SLOW_COMMIT_NS INT64_C(10000000)
+
 /* In place of fdatasync: counts, fails, and is held up. */
-static atomic_int wal_syncs; /* that are over */
+static atomic_int wal_syncs;   /* that are over */
+static atomic_int owner_syncs; /* those of them that the owner did */
 static atomic_bool sync_fails, sync_held;
 static sem_t sync_entered, sync_leave;
 
@@ -74,6 +80,8 @@ static void sem_take(sem_t *s)
 
 static int test_sync(int fd)
 {
+    if (store_is_owner(store))
+        atomic_fetch_add(&owner_syncs, 1);
     if (atomic_load(&sync_held)) {
         sem_post(&sync_entered);
         sem_take(&sync_leave);
@@ -178,7 +186,6 @@ static void wait_answers(int n)
         sem_take(&answered);
 }
 
-static struct store *store;
 static struct gate gate;
 
 static void setup(void)
@@ -191,6 +198,7 @@ static void setup(void)
     sync_setup();
     store = fix_open(fix_db, STORE_SB);
     store->sync_log = test_sync;
+    store->commit_ns = SLOW_COMMIT_NS;
 }
 
 static void teardown(void)
@@ -621,6 +629,24 @@ START_TEST(test_store__failed_sync_breaks_the_store)
     store_close(store);
     store = fix_open(fix_db, STORE_SB);
     ck_assert_int_eq(fix_get(store, "SELECT count(*) FROM t WHERE v=9"), 0);
+}
+END_TEST
+
+/* Where a sync takes no time, no thread is woken for it. */
+START_TEST(test_store__quick_disk_is_synced_by_the_owner)
+{
+    struct ins a;
+    start(NULL);
+    for (int i = 0; i < 2; i++) {
+        store->commit_ns = i == 0 ? 0 : SLOW_COMMIT_NS;
+        store->company = 8;
+        int before = owner_syncs;
+        ins_init(&a, store, i);
+        store_submit(store, &a.op);
+        wait_answers(1);
+        ck_assert_int_eq(a.rc, SB_OK);
+        ck_assert_int_eq(owner_syncs, i == 0 ? before + 1 : before);
+    }
 }
 END_TEST
 
@@ -1133,6 +1159,7 @@ Suite *unit_suite(void)
     tcase_add_loop_test(c, test_store__answers_wait_for_the_disk, 0, 2);
     tcase_add_test(c, test_store__failed_sync_breaks_the_store);
     tcase_add_test(c, test_store__failed_sync_of_one_alone);
+    tcase_add_test(c, test_store__quick_disk_is_synced_by_the_owner);
     tcase_add_test(c, test_store__scrub_removes_deleted_bytes);
     tcase_add_test(c, test_store__log_is_checkpointed);
     tcase_add_test(c, test_store__submit_from_done);
