@@ -144,12 +144,12 @@ build/bench/%: tests/bench/%.c
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
 	$(quiet)$(CC) -O2 -Wall -Wextra -pthread -o $@ $< -lssl -lcrypto -lsqlite3
-# BENCH="start send seal backlog polls vault deploy" chooses; a figure that misses its target ends it with 1.
+# BENCH="start send seal backlog polls vault deploy" chooses; a figure that misses its target ends it with 1. README=1 writes the tables into README.md.
 bench: all
 	@$(MAKE) --no-print-directory $(bench_bin)
 	@$(MAKE) --no-print-directory NOCIPHER=1 build/$(notdir $(CC))-nocipher/sealedbus
 	@SEALEDBUS=$(abspath $(B)/sealedbus) SEALEDBUS_NOCIPHER=$(abspath build/$(notdir $(CC))-nocipher/sealedbus) \
-	    BENCH_BIN=$(abspath build/bench) python3 tests/bench/bench.py $(BENCH)
+	    BENCH_BIN=$(abspath build/bench) $(if $(README),BENCH_README=README.md) python3 tests/bench/bench.py $(BENCH)
 
 # Real clients over HTTPS. CLIENTS="tour az_vault" chooses the suites.
 clients_packages := python3-venv libnss-myhostname

@@ -3,7 +3,7 @@
 
 Prints a line per figure as it comes and the whole table at the end (Markdown). Exits 1 when a figure misses its target.
 SEALEDBUS is the binary, SEALEDBUS_NOCIPHER the build whose cipher is a copy, BENCH_BIN the folder of load, bare_sqlite and bare_rsa;
-BENCH_SECONDS is the length of one load run."""
+BENCH_SECONDS is the length of one load run; BENCH_README is a file whose tables are brought up to date."""
 
 import base64
 import concurrent.futures
@@ -371,17 +371,33 @@ BENCHES = {"start": bench_start, "send": bench_send, "seal": bench_seal, "backlo
            "deploy": bench_deploy}
 
 
+def table(part):
+    lines = ["| what | measured | | target | met |", "|---|---:|---|---|---|"]
+    return "\n".join(lines + ["| " + " | ".join(r) + " |" for r in part]) + "\n"
+
+
+def write_readme(path, name, part, loads):
+    """Puts the table of a part between its marks, and what else the machine had to do."""
+    with open(path, encoding="utf-8") as f:
+        before, rest = f.read().split(f"<!-- bench {name} -->\n")
+    after = rest.split("<!-- end -->\n", 1)[1]
+    circumstances = f"({os.cpu_count()} cores; load average {loads[0]:.1f} before, {loads[1]:.1f} after)\n"
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(f"{before}<!-- bench {name} -->\n{table(part)}\n{circumstances}<!-- end -->\n{after}")
+
+
 def main():
     wanted = sys.argv[1:] or list(BENCHES)
     folder = tempfile.mkdtemp(prefix="sealedbus-bench-")
     try:
         for name in wanted:
+            first, load_before = len(rows), os.getloadavg()[0]
             BENCHES[name](folder)
+            if os.environ.get("BENCH_README"):
+                write_readme(os.environ["BENCH_README"], name, rows[first:], (load_before, os.getloadavg()[0]))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    print("\n| what | measured | | target | met |\n|---|---:|---|---|---|")
-    for r in rows:
-        print("| " + " | ".join(r) + " |")
+    print("\n" + table(rows), end="")
     sys.exit(1 if any(r[4] == "**no**" for r in rows) else 0)
 
 
