@@ -78,10 +78,10 @@ enum sb_err arm_tags(struct request *r, const struct json *body, const char **re
     JSON_FOREACH (tag, tags) {
         if (json_text(tag) == NULL)
             return sb_fail(err, SB_EBADJSON, "The value of the tag '%.80s' must be a string.", json_key(tag));
-        if (json_key(tag)[0] == '\0' || strlen(json_key(tag)) > TAG_NAME_MAX)
+        if (json_key(tag)[0] == '\0' || utf8_length(json_key(tag), strlen(json_key(tag))) > TAG_NAME_MAX)
             return sb_fail(err, SB_EBADREQUEST, "The name of a tag must have between 1 and %d characters.",
                            TAG_NAME_MAX);
-        if (strlen(json_text(tag)) > TAG_VALUE_MAX)
+        if (utf8_length(json_text(tag), strlen(json_text(tag))) > TAG_VALUE_MAX)
             return sb_fail(err, SB_EBADREQUEST, "The value of a tag can have at most %d characters.",
                            TAG_VALUE_MAX);
     }

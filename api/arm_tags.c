@@ -138,9 +138,10 @@ static enum sb_err sent_tags(struct request *r, const struct json **ret, struct 
     if (tags == NULL)
         return sb_fail(err, SB_EBADREQUEST, "The request has no 'properties.tags'.");
     JSON_FOREACH (t, tags) {
-        if (json_text(t) == NULL || strlen(json_text(t)) > VALUE_MAX || strlen(json_key(t)) > NAME_MAX)
+        const char *name = json_key(t), *v = json_text(t);
+        if (v == NULL || utf8_length(v, strlen(v)) > VALUE_MAX || utf8_length(name, strlen(name)) > NAME_MAX)
             return sb_fail(err, SB_EBADREQUEST, "The tag '%.80s' must be a text of at most %d characters.",
-                           json_key(t), VALUE_MAX);
+                           name, VALUE_MAX);
     }
     *ret = tags;
 out:

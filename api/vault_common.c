@@ -59,8 +59,10 @@ enum sb_err vault_read_tags(struct request *r, const char **ret, struct sb_error
     if (json_size(tags) > TAGS_MAX)
         return sb_fail(err, SB_EBADPARAM, "There may be at most %d tags.", TAGS_MAX);
     JSON_FOREACH (j, tags) {
-        const char *v = json_text(j);
-        if (!v || strlen(v) > TAG_TEXT_MAX || strlen(json_key(j)) > TAG_TEXT_MAX)
+        const char *v = json_text(j), *name = json_key(j);
+        if (utf8_length(name, strlen(name)) > TAG_TEXT_MAX)
+            return vault_bad_value("tags", name, err);
+        if (!v || utf8_length(v, strlen(v)) > TAG_TEXT_MAX)
             return vault_bad_value("tags", v ? v : "", err);
     }
     *ret = json_print(tags, r->arena);

@@ -13,7 +13,7 @@
 static enum sb_err read_content_type(struct request *r, const char **ret, struct sb_error *err)
 {
     enum sb_err rc = json_opt_str(r->json, "", "contentType", ret, err);
-    if (rc == SB_OK && *ret && strlen(*ret) > CONTENT_TYPE_MAX)
+    if (rc == SB_OK && *ret && utf8_length(*ret, strlen(*ret)) > CONTENT_TYPE_MAX)
         rc = sb_fail(err, SB_EBADPARAM, "Property contentType is longer than %d characters.",
                      CONTENT_TYPE_MAX);
     return rc;

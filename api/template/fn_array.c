@@ -17,14 +17,6 @@ static size_t chars_bytes(const char *s, int64_t n)
     return at;
 }
 
-static int64_t chars(const char *s, size_t bytes)
-{
-    int64_t n = 0;
-    for (size_t i = 0; i < bytes; i++)
-        n += ((unsigned char)s[i] & 0xc0) != 0x80;
-    return n;
-}
-
 static const struct tv *slice(struct fn_call *c, uint32_t from, uint32_t n)
 {
     return tv_array(EVAL_ARENA(c->ev), c->args[0]->u.items + from, n);
@@ -173,7 +165,7 @@ const struct tv *fn_empty(struct fn_call *c)
 const struct tv *fn_length(struct fn_call *c)
 {
     const struct tv *v = c->args[0];
-    return tv_int(EVAL_ARENA(c->ev), v->type == TV_STRING ? chars(v->u.s, v->n) : v->n);
+    return tv_int(EVAL_ARENA(c->ev), v->type == TV_STRING ? (int64_t)utf8_length(v->u.s, v->n) : v->n);
 }
 
 const struct tv *fn_first(struct fn_call *c)
@@ -201,7 +193,7 @@ static int64_t find_text(const char *s, size_t n, const char *text, size_t text_
     size_t found = SIZE_MAX;
     for (size_t at = 0; text_n <= n && at <= n - text_n && (last || found == SIZE_MAX); at++)
         found = text_ieqn(s + at, text, text_n) ? at : found;
-    return found == SIZE_MAX ? -1 : chars(s, found);
+    return found == SIZE_MAX ? -1 : (int64_t)utf8_length(s, found);
 }
 
 static const struct tv *index_of(struct fn_call *c, bool last)

@@ -95,16 +95,14 @@ const struct tv *fn_padLeft(struct fn_call *c)
 {
     const struct tv *text = text_value(c->ev, c->args[0]);
     const char *pad = c->n == 3 ? c->args[2]->u.s : " ";
-    int64_t wanted = c->args[1]->u.i, has = 0;
+    int64_t wanted = c->args[1]->u.i;
     struct sb_buf b;
     if (!text)
         return NULL;
     if (wanted < 0 || wanted > PAD_MAX || strlen(pad) != 1)
         return out_of_range(c, "the length must be between 0 and 16384, and the padding one character");
-    for (uint32_t i = 0; i < text->n; i++)
-        has += ((unsigned char)text->u.s[i] & 0xc0) != 0x80;
     buf_init(&b, TV_WEIGHT_MAX);
-    for (; has < wanted; has++)
+    for (int64_t has = (int64_t)utf8_length(text->u.s, text->n); has < wanted; has++)
         buf_addc(&b, *pad);
     buf_add(&b, text->u.s, text->n);
     return text_from(c->ev, &b);

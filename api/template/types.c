@@ -113,12 +113,7 @@ bool types_allowed(struct tmpl *t, const struct tv *declaration, const struct tv
 /* Characters of a string, elements of an array. */
 static int64_t length(const struct tv *v)
 {
-    int64_t n = 0;
-    if (v->type != TV_STRING)
-        return v->n;
-    for (uint32_t i = 0; i < v->n; i++)
-        n += ((unsigned char)v->u.s[i] & 0xc0) != 0x80;
-    return n;
+    return v->type != TV_STRING ? v->n : (int64_t)utf8_length(v->u.s, v->n);
 }
 
 static bool in_bounds(struct tmpl *t, const struct tv *declaration, const struct tv *v)

@@ -400,3 +400,11 @@ bool utf8_valid(const char *s, size_t n)
     }
     return true;
 }
+
+size_t utf8_length(const char *s, size_t n)
+{
+    size_t length = 0;
+    for (size_t i = 0; i < n; i++)
+        length += ((unsigned char)s[i] & 0xc0) != 0x80;
+    return length;
+}

@@ -56,5 +56,7 @@ enum sb_err percent_encode(struct sb_buf *b, const char *s);
 
 /* Well-formed UTF-8 without NUL? */
 bool utf8_valid(const char *s, size_t n);
+/* How many characters (code points) are in n bytes of well-formed UTF-8? */
+size_t utf8_length(const char *s, size_t n);
 
 #endif

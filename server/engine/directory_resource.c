@@ -64,12 +64,12 @@ static bool alnum(char c)
 /* Letters of any alphabet, digits, and -._() but no period at the end. */
 static enum sb_err check_group_name(const char *name, struct sb_error *err)
 {
-    size_t n = strlen(name);
-    if (n == 0 || n > GROUP_NAME_MAX)
+    size_t n = strlen(name), length = utf8_length(name, n);
+    if (n == 0 || length > GROUP_NAME_MAX)
         return sb_fail(err, SB_EBADREQUEST,
                        "The provided resource group name has these many characters: '%zu'. The name must "
                        "have between 1 and %d.",
-                       n, GROUP_NAME_MAX);
+                       length, GROUP_NAME_MAX);
     for (const char *p = name; *p != '\0'; p++) {
         if (!alnum(*p) && strchr("-._()", *p) == NULL && (unsigned char)*p < 0x80)
             return sb_fail(err, SB_EBADREQUEST,

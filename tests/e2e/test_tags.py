@@ -1,5 +1,7 @@
 """Microsoft.Resources/tags/default on whatever has tags; and that each plane gives back and logs the caller's ids."""
 
+import urllib.parse
+
 import harness
 
 API = "2021-04-01"
@@ -34,6 +36,10 @@ def test_tags_of_every_type(case):
                     {"properties": {"tags": {str(i): "x" for i in range(60)}}}):
             e.arm("PUT", tags, bad, api=API).expect(400)
             e.arm("PATCH", tags, {**bad, "operation": "Merge"}, api=API).expect(400)
+        longest = {"\u00e9" * 512: "\u00e9" * 256}  # characters count, not bytes
+        e.arm("PUT", tags, {"properties": {"tags": longest}}, api=API).expect(200)
+        assert e.arm("GET", tags, api=API).json()["properties"]["tags"] == longest
+        e.arm("PUT", tags, {"properties": {"tags": {"d": "5"}}}, api=API).expect(200)
         e.arm("PATCH", tags, {"operation": "Magic", "properties": {"tags": {}}}, api=API).expect(400)
         assert e.arm("GET", tags, api=API).json()["properties"]["tags"] == {"d": "5"}
         e.arm("DELETE", tags, api=API).expect(200)
@@ -86,3 +92,12 @@ def test_providers(case):
     e.arm("POST", f"{base}/Microsoft.KeyVault/unregister", api=API).expect(200)
     e.control("POST", "/_emulator/reset").expect(204)
     assert state("Microsoft.KeyVault") == "Registered"
+
+
+def test_names_of_groups_count_characters(case):
+    """Not bytes: a name of any alphabet has up to 90."""
+    e = case.emulator()
+    for n, status in ((90, 201), (91, 400)):
+        name = urllib.parse.quote("\u00e9" * n)
+        e.arm("PUT", f"/subscriptions/{harness.SUB}/resourceGroups/{name}", {"location": "westus"}, api=API).expect(status)
+    assert [g["name"] for g in e.arm("GET", f"/subscriptions/{harness.SUB}/resourceGroups", api=API).expect(200).json()["value"]] == ["\u00e9" * 90]

@@ -316,6 +316,16 @@ def test_certificates_and_storage_accounts_say_that_they_are_not_emulated(case):
 
 # ---- secrets ----
 
+def test_lengths_are_those_of_characters_not_of_bytes(case):
+    v = Vault(case)
+    longest = {"value": "x", "contentType": "\u00e9" * 255, "tags": {"\u00e9" * 256: "\u20ac" * 256}}
+    shown = v.ok("PUT", "/secrets/long", longest).json()
+    assert {k: shown[k] for k in longest} == longest, shown
+    assert v.key("long", tags=longest["tags"])["tags"] == longest["tags"]
+    for bad in ({"contentType": "\u00e9" * 256}, {"tags": {"\u00e9" * 257: "x"}}, {"tags": {"x": "\u20ac" * 257}}):
+        v.refused(400, "BadParameter", "PUT", "/secrets/long", {"value": "x", **bad})
+
+
 def test_secrets(case):
     v = Vault(case)
     value = "Endpoint=sb://x.servicebus.windows.net/;SharedAccessKey=\u00e9\"\\"

@@ -304,6 +304,15 @@ static const struct {
     {"\xf5\x80\x80\x80", 4, false},
 };
 
+START_TEST(test_text__utf8_length)
+{
+    ck_assert_uint_eq(utf8_length("", 0), 0);
+    ck_assert_uint_eq(utf8_length("abc", 3), 3);
+    ck_assert_uint_eq(utf8_length("a\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", 10), 4);
+    ck_assert_uint_eq(utf8_length("\xe2\x82\xac" "x", 3), 1); /* no further than n */
+}
+END_TEST
+
 START_TEST(test_text__utf8)
 {
     ck_assert_int_eq(utf8_valid(utf8s[_i].s, utf8s[_i].n), utf8s[_i].ok);
@@ -326,6 +335,7 @@ Suite *unit_suite(void)
     tcase_add_test(t, test_text__base64_respects_the_ceiling);
     tcase_add_loop_test(t, test_text__percent_decode, 0, COUNT(percents));
     tcase_add_test(t, test_text__percent_edges);
+    tcase_add_test(t, test_text__utf8_length);
     tcase_add_loop_test(t, test_text__utf8, 0, COUNT(utf8s));
     suite_add_tcase(s, t);
     return s;
