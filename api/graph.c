@@ -12,6 +12,26 @@
 
 /* ---- members ---- */
 
+bool graph_selects(const struct request *r)
+{
+    const char *names = request_query(r, "$select");
+    return names != NULL && names[0] != '\0';
+}
+
+/* Is the member among those that $select names, where it names any? */
+static bool selected(const struct request *r, const char *name)
+{
+    if (!graph_selects(r))
+        return true;
+    size_t n = strlen(name);
+    for (const char *p = request_query(r, "$select"); *p != '\0'; p += strcspn(p, ", ")) {
+        p += strspn(p, ", ");
+        if (strcspn(p, ", ") == n && text_ieqn(p, name, n))
+            return true;
+    }
+    return false;
+}
+
 void graph_members(struct request *r, struct jw *w, const struct graph_member *m, size_t n, const char *body,
                    graph_write *write, const void *object)
 {
@@ -19,6 +39,8 @@ void graph_members(struct request *r, struct jw *w, const struct graph_member *m
     if (body != NULL && json_parse(body, strlen(body), &set, NULL) != SB_OK)
         set = NULL;
     for (size_t i = 0; i < n; i++) {
+        if (!selected(r, m[i].name))
+            continue;
         const struct json *own = m[i].preset != NULL ? json_get(set, m[i].name) : NULL;
         if (m[i].preset == NULL)
             write(r, w, m[i].name, object);
@@ -78,7 +100,13 @@ out:
 
 void graph_context(struct request *r, struct jw *w, const char *what)
 {
-    jw_strf(w, "@odata.context", "%s/v1.0/$metadata#%s", request_base(r, HOST_GRAPH, NULL), what);
+    const char *base = request_base(r, HOST_GRAPH, NULL);
+    int set = (int)strcspn(what, "/");
+    if (graph_selects(r))
+        jw_strf(w, "@odata.context", "%s/v1.0/$metadata#%.*s(%s)%s", base, set, what,
+                request_query(r, "$select"), what + set);
+    else
+        jw_strf(w, "@odata.context", "%s/v1.0/$metadata#%s", base, what);
 }
 
 enum sb_err graph_not_there(const char *id, struct sb_error *err)

@@ -20,7 +20,10 @@ struct graph_member {
     bool fixed;         /* cannot be set by a request */
 };
 typedef void graph_write(struct request *r, struct jw *w, const char *name, const void *object);
-/* The members of one object, without its braces; body: JSON text of what was set. */
+/* Does the request name the members that it wants ($select)? */
+bool graph_selects(const struct request *r);
+/* The members of one object that $select wants (without one: all), without its braces; body: JSON text of
+ * what was set. */
 void graph_members(struct request *r, struct jw *w, const struct graph_member *m, size_t n, const char *body,
                    graph_write *write, const void *object);
 /* Lays the request's members over old (JSON text), as a JSON text: only those that the table has, that are

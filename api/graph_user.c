@@ -6,7 +6,7 @@
 #define UPN_MAX      113 /* documented */
 #define PASSWORD_MAX 256
 
-/* What is shown without a $select, in the recorded order; then what can be set and is not shown. */
+/* What is shown without a $select, in the recorded order; then what is shown only with one. */
 static const struct graph_member members[] = {
     {"businessPhones", "[]", false},
     {"displayName", NULL, false},
@@ -34,12 +34,20 @@ static void write_own(struct request *r, struct jw *w, const char *name, const v
 {
     const struct dir_user *u = object;
     SB_UNUSED(r);
-    jw_str(w, name, strcmp(name, "id") == 0 ? u->oid : strcmp(name, "displayName") == 0 ? u->name : u->upn);
+    if (strcmp(name, "accountEnabled") == 0)
+        jw_bool(w, name, u->enabled);
+    else if (strcmp(name, "passwordProfile") == 0)
+        jw_null(w, name);
+    else
+        jw_str(w, name,
+               strcmp(name, "id") == 0            ? u->oid
+               : strcmp(name, "displayName") == 0 ? u->name
+                                                  : u->upn);
 }
 
 void graph_user_write(struct request *r, struct jw *w, const struct dir_user *u)
 {
-    graph_members(r, w, members, SHOWN, u->body, write_own, u);
+    graph_members(r, w, members, graph_selects(r) ? SB_ARRAY_LEN(members) : SHOWN, u->body, write_own, u);
 }
 
 static void reply_user(struct request *r, int status, const struct dir_user *u)

@@ -419,6 +419,17 @@ def test_graph_lists(case):
     for path in ("/applications?$top=0", "/applications?$top=x", "/applications?$skiptoken=-1", "/users?$filter=password eq 'x'", "/applications?$filter=x"):
         graph(e, "GET", urllib.parse.quote(path, safe="/?=$&")).expect(400)
     user = graph(e, "GET", f"/users/{USER}").expect(200).json()
+    # $select: these members and no others, also those that are not shown without it; a name that there is none of selects nothing.
+    for path, members in (("/applications?$filter=displayName eq 'many1'&$select=appId, displayName", {"appId", "displayName"}),
+                          ("/servicePrincipals?$filter=displayName eq 'many1'&$select=ID,colour", {"id"}),
+                          ("/users?$select=userPrincipalName,accountEnabled,passwordProfile", {"userPrincipalName", "accountEnabled", "passwordProfile"})):
+        page = graph(e, "GET", urllib.parse.quote(path, safe="/?=$&")).expect(200).json()
+        assert [set(x) for x in page["value"]] == [members], (path, page)
+    assert page["value"][0]["accountEnabled"] is True and page["value"][0]["passwordProfile"] is None, page
+    assert page["@odata.context"].endswith("#users(userPrincipalName,accountEnabled,passwordProfile)"), page
+    one = graph(e, "GET", f"/users/{USER}?$select=id").expect(200).json()
+    assert one == {"@odata.context": page["@odata.context"].partition("(")[0] + "(id)/$entity", "id": user["id"]}, one
+    assert graph(e, "GET", f"/users/{USER}?$select=").expect(200).json() == user
     ids = graph(e, "POST", "/directoryObjects/getByIds", {"ids": [user["id"], harness.CLIENT_OID], "types": ["user", "servicePrincipal"]}).json()["value"]
     assert [x["@odata.type"].rpartition(".")[2] for x in ids] == ["user", "servicePrincipal"], ids
 
