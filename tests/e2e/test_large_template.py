@@ -22,13 +22,20 @@ def operations(s, name):
             if "targetResource" in o["properties"]]
 
 
+def patient(case):
+    """These take their time where a sanitizer watches."""
+    s = case.story()
+    s.e.timeout = 150
+    s.make_group()
+    return s
+
+
 def queues_of(s, bus):
     return [q["name"] for q in s.e.arm("GET", f"{s.group_path}/providers/Microsoft.ServiceBus/namespaces/{bus}/queues").expect(200).json()["value"]]
 
 
 def test_two_hundred_namespaces_with_two_thousand_queues(case):
-    s = case.story()
-    s.make_group()
+    s = patient(case)
     shown = succeeded(s, "big", envelope(looped(200, 10)))
     assert len(shown["outputResources"]) == 2200
     names = [f"large-{i}" for i in range(200)] + [f"large-{i // 10}/q{i % 10}" for i in range(2000)]
@@ -116,8 +123,7 @@ def gigantic():
 
 
 def test_gigantic_templates_are_refused(case):
-    s = case.story()
-    s.make_group()
+    s = patient(case)
     for what, template in gigantic().items():
         for method, suffix in (("POST", "/validate"), ("PUT", "")):
             answer = ask(s, method, path(s, "huge", suffix), envelope(template))
