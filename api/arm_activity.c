@@ -99,7 +99,7 @@ static const char *caller_of(struct request *r)
     return r->who.oid;
 }
 
-void arm_activity_note(struct request *r, const struct sb_error *err)
+static void note(struct request *r, const struct sb_error *err)
 {
     struct words p;
     struct st_activity x = {.time_ms = r->now, .method = r->method, .http_status = r->reply.status};
@@ -127,7 +127,14 @@ void arm_activity_note(struct request *r, const struct sb_error *err)
     x.request_id = r->request_id;
     x.client_request_id = request_header(r, "x-ms-client-request-id");
     x.client_ip = r->client_ip;
-    activity_add(r->e, &x);
+    activity_put_aside(&r->activity, &x);
+}
+
+void arm_activity_note(struct request *r, const struct sb_error *err)
+{
+    note(r, err);
+    if (r->depth == 0)
+        activity_write(r->e, &r->activity);
 }
 
 /* ---- the filter ---- */

@@ -1,9 +1,12 @@
 /* arm_call.c: see arm_call.h. */
 #include "api/arm_call.h"
+#include <pthread.h>
 #include <string.h>
 #include "server/base/text.h"
 
 #define CALL_BYTES_MAX (96u << 20)
+
+static pthread_mutex_t activity_lock = PTHREAD_MUTEX_INITIALIZER;
 
 enum sb_err arm_call(struct request *r, struct sb_arena *a, const char *method, const char *url,
                      const char *body, struct arm_answer *ret, struct sb_error *err)
@@ -35,6 +38,9 @@ enum sb_err arm_call(struct request *r, struct sb_arena *a, const char *method, 
         else
             (void)!api_run(c); /* no ARM handler leaves its answer pending */
     }
+    pthread_mutex_lock(&activity_lock); /* a deployment makes calls on several threads */
+    activity_move(&r->activity, &c->activity);
+    pthread_mutex_unlock(&activity_lock);
     struct arm_answer answer = {.status = c->reply.status, .n = c->reply.body.n};
     answer.body = arena_strndup(a, buf_str(&c->reply.body), answer.n);
     rc = answer.body ? SB_OK : sb_fail(err, SB_ENOMEM, "out of memory");

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 /* Of all crews. A job waits for the disk most of its time. */
-#define THREADS_MAX 64
+#define THREADS_MAX 128
 
 struct crew {
     struct pool *pool; /* NULL: no thread so far */

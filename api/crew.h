@@ -10,7 +10,7 @@
 
 #include "server/base/pool.h"
 
-#define CREW_WIDTH 16u /* jobs of a crew that are under way at a time */
+#define CREW_WIDTH 32u /* jobs of a crew that are under way at a time */
 
 struct crew;
 

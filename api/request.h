@@ -14,6 +14,7 @@
 #include "api/route.h"
 #include "server/base/arena.h"
 #include "server/base/buf.h"
+#include "server/engine/activity.h"
 #include "server/engine/directory.h"
 #include "server/engine/engine.h"
 
@@ -78,9 +79,10 @@ struct request {
     struct json *json;       /* parsed body of R_JSON routes; NULL when empty and the route has R_EMPTYOK */
     struct principal who;    /* of a verified bearer token */
     bool has_who;
-    unsigned depth;      /* of requests that the api makes itself (arm_call); 0: a client's */
-    bool head;           /* HEAD of what has only GET: 204 or the status of the refusal, without a body */
-    bool audited;        /* a vault's audit event has been written */
+    unsigned depth; /* of requests that the api makes itself (arm_call); 0: a client's */
+    bool head;      /* HEAD of what has only GET: 204 or the status of the refusal, without a body */
+    struct activity_rows activity; /* of it and of those that it made */
+    bool audited;                  /* a vault's audit event has been written */
     unsigned sas_rights; /* Service Bus data plane: RIGHT_* bits of the SAS or of the role assignments */
     int64_t now;         /* emulator's time, taken once */
     int64_t started;     /* monotonic, for the log */

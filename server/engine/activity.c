@@ -5,8 +5,9 @@
 
 #define ROW_BYTES_MAX ((size_t)16 << 10)
 
-struct writing {
-    struct store_op op;
+struct activity_row {
+    struct store_op op; /* first */
+    struct activity_row *next;
     struct sb_arena *arena; /* the texts, and this */
     struct st_activity row;
 };
@@ -14,7 +15,7 @@ struct writing {
 static enum sb_err write_run(struct tx *tx, struct store_op *op, struct sb_error *err)
 {
     enum sb_err rc;
-    struct writing *w = (struct writing *)(void *)op;
+    struct activity_row *w = (struct activity_row *)(void *)op;
     SB_TRY(st_activity_add(tx, &w->row, err));
     rc = st_activity_trim(tx, ACTIVITY_KEEP, err);
 out:
@@ -23,16 +24,17 @@ out:
 
 static void write_done(struct store_op *op)
 {
-    struct writing *w = (struct writing *)(void *)op;
+    struct activity_row *w = (struct activity_row *)(void *)op;
     if (op->rc != SB_OK)
         log_event(LOG_WARN, "activity.lost", "code", sb_err_name(op->rc), NULL);
     arena_free(w->arena);
 }
 
-void activity_add(struct engine *e, const struct st_activity *x)
+/* NULL: out of memory, and logged. */
+static struct activity_row *row_new(const struct st_activity *x)
 {
     struct sb_arena *a = arena_new(ROW_BYTES_MAX);
-    struct writing *w = a != NULL ? ARENA_NEW(a, struct writing) : NULL;
+    struct activity_row *w = a != NULL ? ARENA_NEW(a, struct activity_row) : NULL;
     if (w != NULL) {
         const char **const texts[] = {&w->row.sub,        &w->row.group,
                                       &w->row.resource,   &w->row.action,
@@ -49,12 +51,46 @@ void activity_add(struct engine *e, const struct st_activity *x)
     if (w == NULL || arena_failed(a)) {
         log_event(LOG_WARN, "activity.lost", "code", sb_err_name(SB_ENOMEM), NULL);
         arena_free(a);
-        return;
+        return NULL;
     }
     w->arena = a;
     w->op.run = write_run;
     w->op.done = write_done;
-    store_submit(e->kv, &w->op);
+    return w;
+}
+
+void activity_put_aside(struct activity_rows *rows, const struct st_activity *x)
+{
+    struct activity_row *w = row_new(x);
+    activity_move(rows, &(struct activity_rows){w, w});
+}
+
+void activity_move(struct activity_rows *rows, struct activity_rows *from)
+{
+    if (from->first == NULL)
+        return;
+    if (rows->first != NULL)
+        rows->last->next = from->first;
+    else
+        rows->first = from->first;
+    rows->last = from->last;
+    *from = (struct activity_rows){0};
+}
+
+void activity_write(struct engine *e, struct activity_rows *rows)
+{
+    for (struct activity_row *w = rows->first, *next; w != NULL; w = next) {
+        next = w->next; /* done frees it */
+        store_submit(e->kv, &w->op);
+    }
+    *rows = (struct activity_rows){0};
+}
+
+void activity_add(struct engine *e, const struct st_activity *x)
+{
+    struct activity_rows one = {0};
+    activity_put_aside(&one, x);
+    activity_write(e, &one);
 }
 
 struct listing {

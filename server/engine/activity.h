@@ -14,6 +14,17 @@
 /* Texts are copied; never fails, never waits (a row that does not fit into memory is left out). Any thread
  * but the vault store's. */
 void activity_add(struct engine *e, const struct st_activity *x);
+
+/* Rows that are put aside, and written later together: a deployment's resources have many, and nobody can
+ * have seen an answer before the deployment's own. Zeroed: empty. */
+struct activity_rows {
+    struct activity_row *first, *last;
+};
+void activity_put_aside(struct activity_rows *rows, const struct st_activity *x);
+/* Appends all of `from`, which is empty then. */
+void activity_move(struct activity_rows *rows, struct activity_rows *from);
+/* Writes them in order; the list is empty then. */
+void activity_write(struct engine *e, struct activity_rows *rows);
 SB_MUST enum sb_err activity_list(struct engine *e, const struct st_activity_query *q, struct sb_arena *a,
                                   struct st_activity **ret, size_t *ret_n, struct sb_error *err);
 SB_MUST enum sb_err activity_reset(struct engine *e, struct sb_error *err);

@@ -297,13 +297,14 @@ static enum sb_err seal_metadata(struct put *p, struct sb_error *err)
                              &p->metadata, err);
 }
 
-/* Can it be made beside others? A subscription's topic may be going, and a limit needs an exact count. */
+/* Can it be made beside others? A subscription's topic may be going, and a limit needs an exact
+ * count (two batches may be under way). */
 static bool may_join(const struct put *p)
 {
     engine_lock(p->e);
     const struct ns *n = ns_find(p->e, p->s->ns);
     bool ok = p->s->kind != ENTITY_SUBSCRIPTION && n && n->broker && !broker_find(n->broker, p->s->name) &&
-              broker_entity_count(n) + STORE_BATCH_MAX < BROKER_ENTITIES_MAX;
+              broker_entity_count(n) + 2 * STORE_BATCH_MAX < BROKER_ENTITIES_MAX;
     engine_unlock(p->e);
     return ok;
 }

@@ -77,7 +77,7 @@ START_TEST(test_crew__works_alone_when_all_threads_are_taken)
         ck_assert_int_eq(settled(c[i]), i);
         alone += pthread_equal(tasks[i].by, pthread_self()) != 0;
     }
-    ck_assert_uint_eq(alone, 4); /* 64 threads are enough for four crews */
+    ck_assert_uint_eq(alone, 4); /* 128 threads are enough for four crews */
     for (int i = 0; i < 8; i++)
         crew_free(c[i]);
     /* They have been given back. */
