@@ -12,11 +12,13 @@
 #include "api/arm.h"
 #include "api/arm_whatif.h"
 #include "server/base/text.h"
+#include "server/base/timefmt.h"
 #include "server/engine/document.h"
 
 #define ACTION(verb) DEPLOYMENT_TYPE "/" verb
 #define MANAGEMENT   "/providers/Microsoft.Management/managementGroups"
 #define NAME_MAX     64
+#define ACTIVE_MS    (INT64_C(7) * 24 * 3600 * 1000) /* as the service says (it never comes to that) */
 #define BODY_MAX     (TMPL_TEXT_MAX + (1u << 20))
 #define EXTRA_MAX    (24u << 20)
 
@@ -106,9 +108,50 @@ static enum sb_err save(struct deployment *d, struct sb_error *err)
     return rc;
 }
 
+/* 409, in the gateway's shape. */
+static void conflict(struct request *r, const char *code, const char *message)
+{
+    struct jw w = reply_json(r, 409);
+    jw_obj(&w, NULL);
+    jw_obj(&w, "error");
+    jw_str(&w, "code", code);
+    jw_str(&w, "message", message);
+    jw_end_obj(&w);
+    jw_end_obj(&w);
+    reply_header(r, "x-ms-failure-cause", "gateway");
+}
+
+/* "7/2/2018 12:08:13 PM", as the service writes it in this message. */
+static const char *spoken(struct sb_arena *a, int64_t ms)
+{
+    char t[TIME_TEXT_MAX];
+    int64_t year = 0, month = 0, day = 0, hour = 0;
+    time_rfc3339(ms, t);
+    t[4] = t[7] = t[10] = t[13] = t[19] = '\0';
+    if (!text_to_i64(t, 0, 9999, &year) || !text_to_i64(t + 5, 1, 12, &month) ||
+        !text_to_i64(t + 8, 1, 31, &day) || !text_to_i64(t + 11, 0, 23, &hour))
+        return "";
+    const char *text = arena_printf(a, "%d/%d/%d %d:%s %s", (int)month, (int)day, (int)year,
+                                    (int)(hour % 12 == 0 ? 12 : hour % 12), t + 14, hour < 12 ? "AM" : "PM");
+    return text ? text : "";
+}
+
+/* Somebody else carries out a deployment of that name. */
+static void refuse_active(struct deployment *d, int64_t since)
+{
+    struct sb_arena *a = d->r->arena;
+    conflict(d->r, "DeploymentActive",
+             arena_printf(a,
+                          "Unable to edit or replace deployment '%s': previous deployment from '%s' is still "
+                          "active (expiration time is '%s'). Please see https://aka.ms/arm-deploy for usage "
+                          "details.",
+                          d->name, spoken(a, since), spoken(a, since + ACTIVE_MS)));
+}
+
 static enum sb_err put(struct request *r, struct sb_error *err)
 {
     enum sb_err rc;
+    int64_t since = 0;
     struct deployment d;
     struct st_document old;
     struct deployment_walk look = {0};
@@ -120,9 +163,15 @@ static enum sb_err put(struct request *r, struct sb_error *err)
         SB_TRY(deployment_walk(&d, &look, &answered, err));
     if (answered)
         goto out;
+    if (!jobs_begin(r->e, &d.job, d.id, &since)) {
+        refuse_active(&d, since);
+        goto out;
+    }
     struct jw w = reply_json(r, found ? 200 : 201);
     deployment_write(&d, &w, NULL); /* as it is when it begins */
-    SB_TRY(deployment_run(&d, err));
+    rc = deployment_run(&d, err);
+    jobs_end(r->e, &d.job);
+    SB_TRY(rc);
     if (d.errors.n > 0 && d.on_error)
         SB_TRY(deployment_redeploy(&d, err));
     SB_TRY(save(&d, err));
@@ -364,15 +413,23 @@ static enum sb_err export_template(struct request *r, struct sb_error *err)
     return rc;
 }
 
-/* What is over when it is answered can't be cancelled. */
+/* One that is being carried out stops before its next resource; what is over can't be cancelled. */
 static enum sb_err cancel(struct request *r, struct sb_error *err)
 {
     struct deployment d;
     struct st_document doc;
-    enum sb_err rc = find(r, ACTION("cancel/action"), &d, &doc, err);
-    if (rc != SB_OK)
-        return rc;
-    return sb_fail(err, SB_ECONFLICT, "The deployment '%s' cannot be cancelled: it is not running.", d.name);
+    enum sb_err rc = deployment_enter(r, ACTION("cancel/action"), &d, err);
+    if (rc == SB_OK && jobs_cancel(r->e, d.id)) {
+        reply_empty(r, 204);
+        return SB_OK;
+    }
+    if (rc == SB_OK)
+        rc = find(r, ACTION("cancel/action"), &d, &doc, err);
+    if (rc == SB_OK)
+        conflict(
+            r, "DeploymentCannotBeCancelled",
+            arena_printf(r->arena, "The deployment '%s' cannot be cancelled: it is not running.", d.name));
+    return rc;
 }
 
 #define TENANT     ""

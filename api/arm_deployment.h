@@ -4,6 +4,7 @@
 
 #include "api/request.h"
 #include "api/template/template.h"
+#include "server/engine/jobs.h"
 
 #define DEPLOYMENT_TYPE "Microsoft.Resources/deployments"
 
@@ -25,13 +26,14 @@ struct deployment {
     struct tmpl_world world;
     int64_t began;
     const char *operation;            /* the id of the operation that carries it out */
-    const char *state;                /* "Accepted", "Succeeded", "Failed" */
+    const char *state;                /* "Accepted", "Succeeded", "Failed", "Canceled" */
     bool *failed;                     /* by index: was refused, or waits for one that was */
     bool *deployed;                   /* by index: was put */
     struct sb_buf operations, errors; /* JSON: elements, each followed by a comma but the last */
     const struct tmpl_output *outputs;
     size_t outputs_n;
-    struct crew *crew; /* while resources are put */
+    struct crew *crew;      /* while resources are put */
+    struct job_running job; /* while it is carried out */
 };
 
 /* The path's scope, name and id. */
@@ -110,6 +112,10 @@ SB_MUST enum sb_err deployment_ask(struct request *r, struct sb_arena *a, const 
 size_t deployment_made(struct deployment *d, const char *const **ret);
 /* Is id one of those n? */
 bool deployment_has_made(const char *const *ids, size_t n, const char *id);
+/* tmpl_world.secret; cookie: the deployment. */
+SB_MUST enum sb_err deployment_secret(void *cookie, struct sb_arena *a, const char *vault_id,
+                                      const char *name, const char *version, const char **ret,
+                                      struct sb_error *err);
 /* What sb_error has no room for: code, message, TemplateViolation, as the answer 400. */
 void deployment_fault(struct request *r, const struct tmpl_fault *f);
 /* The deployment as the service shows it. validated: the answer of validate, with the ids of all resources as

@@ -130,7 +130,8 @@ static enum sb_err make_world(struct deployment *d, const struct tv *group, stru
                                    .new_guid = world_guid,
                                    .reference = world_reference,
                                    .list = world_list,
-                                   .providers = world_providers};
+                                   .providers = world_providers,
+                                   .secret = deployment_secret};
     if (!d->sub)
         return SB_OK;
     return deployment_ask(r, r->arena, "GET", arm_id(r, d->sub, NULL, NULL), "2022-12-01", NULL,
@@ -177,6 +178,42 @@ void deployment_fault(struct request *r, const struct tmpl_fault *f)
     reply_header(r, "x-ms-failure-cause", "gateway");
 }
 
+/* The address of what is not sent but linked; NULL: nothing is. */
+static const char *linked(const struct tv *properties)
+{
+    static const char *const links[] = {"templateLink", "parametersLink"};
+    for (size_t i = 0; i < SB_ARRAY_LEN(links); i++) {
+        const struct tv *link = tv_get(properties, links[i]);
+        const char *uri = tv_text(tv_get(link, "uri")), *id = tv_text(tv_get(link, "id"));
+        const char *path = tv_text(tv_get(link, "relativePath"));
+        if (tv_is(link, TV_OBJECT))
+            return uri ? uri : id ? id : path ? path : "";
+    }
+    return NULL;
+}
+
+/* Nothing is fetched from anywhere: in the words that the service has for what it cannot reach. */
+static void refuse_link(struct request *r, const char *uri)
+{
+    char tracking[SB_GUID_LEN + 1];
+    rng_guid(tracking);
+    struct tmpl_fault f = {.code = "InvalidContentLink", .path = ""};
+    if (text_istarts(uri, "https://") || text_istarts(uri, "http://"))
+        f.message =
+            arena_printf(r->arena,
+                         "Unable to download deployment content from '%s'. The tracking Id is '%s'. Please "
+                         "see https://aka.ms/arm-deploy for usage details.",
+                         uri, tracking);
+    else
+        f.message =
+            arena_printf(r->arena,
+                         "The provided content link '%s' is invalid or not supported. Content link must be "
+                         "an absolute URI not referencing local host or UNC path.",
+                         uri);
+    f.message = f.message ? f.message : "";
+    deployment_fault(r, &f);
+}
+
 /* What is around the template in the body. */
 static enum sb_err read_properties(struct deployment *d, struct sb_error *err)
 {
@@ -195,10 +232,8 @@ static enum sb_err read_properties(struct deployment *d, struct sb_error *err)
     if (d->level != TMPL_GROUP && text_ieq(d->mode, "Complete"))
         return sb_fail(err, SB_EBADREQUEST,
                        "The 'Complete' deployment mode is not supported for deployments at this scope.");
-    if (tv_get(p, "templateLink") || tv_get(p, "parametersLink"))
-        return sb_fail(err, SB_EBADREQUEST,
-                       "The emulator fetches no linked templates or parameters: send them as 'template' and "
-                       "'parameters'.");
+    if (linked(p))
+        return SB_OK; /* whatever else there is: it cannot be had */
     if (!tv_is(tv_get(p, "template"), TV_OBJECT))
         return sb_fail(err, SB_EBADREQUEST, "The deployment '%.64s' has no template.", d->name);
     return deployment_on_error(d, err);
@@ -220,6 +255,12 @@ enum sb_err deployment_load(struct deployment *d, bool *ret_answered, struct sb_
     rc = tmpl_read(d->t, buf_str(&r->body), r->body.n, &d->body, err);
     if (rc == SB_OK) {
         SB_TRY(read_properties(d, err));
+        const char *uri = linked(tv_get(d->body, "properties"));
+        if (uri) {
+            refuse_link(r, uri);
+            *ret_answered = true;
+            goto out;
+        }
         d->world.location = d->location;
         d->world.mode = d->mode;
         tmpl_set_world(d->t, &d->world);
@@ -333,6 +374,10 @@ enum sb_err deployment_open(struct deployment *d, const struct tmpl_resource *x,
     deployment_ids(d);
     if (d->group)
         SB_TRY(find_group(d, walk, &group, ret_answered, err));
+    if (!*ret_answered && !n.template && !text_starts(n.template_uri, "[")) {
+        refuse_link(d->r, n.template_uri);
+        *ret_answered = true;
+    }
     if (*ret_answered || !n.template || (n.parameters && n.parameters->dynamic))
         goto out;
     SB_TRY(make_world(d, group, err));

@@ -156,9 +156,16 @@ enum sb_err deployment_run(struct deployment *d, struct sb_error *err)
     d->deployed = calloc(n + 1, 1);
     if (!d->failed || !d->deployed)
         return sb_fail(err, SB_ENOMEM, "out of memory");
-    for (size_t k = 0; k < n; k++)
+    bool stopped = false;
+    for (size_t k = 0; k < n && !stopped; k++) {
         SB_TRY(deployment_put(d, tmpl_at(d->t, k), err));
+        stopped = jobs_cancelled(d->r->e, &d->job);
+    }
     SB_TRY(deployment_settle(d, err));
+    if (stopped) {
+        d->state = "Canceled";
+        goto out;
+    }
     if (d->errors.n == 0 && text_ieq(d->mode, "Complete"))
         SB_TRY(delete_others(d, err));
     if (d->errors.n == 0) {

@@ -195,7 +195,7 @@ static void write_properties(struct deployment *d, struct jw *w, const char *val
 {
     char when[TIME_TEXT_MAX], duration[TIME_TEXT_MAX];
     const struct tmpl_parameter *parameters = NULL;
-    bool done = !validated && strcmp(d->state, "Accepted") != 0;
+    bool done = !validated && strcmp(d->state, "Accepted") != 0 && strcmp(d->state, "Canceled") != 0;
     int64_t now = engine_now(d->r->e);
     jw_str(w, "templateHash", tmpl_hash(d->t));
     if (tmpl_parameters(d->t, &parameters) > 0)

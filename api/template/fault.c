@@ -56,6 +56,11 @@ static const struct row rows[FAULT_ID_MAX] = {
     [FAULT_PARAM_SECRET] = {"KeyVaultParameterReferenceSecretRetrieveFailed",
                             "The secret of KeyVault parameter '{0}' cannot be retrieved. {1} Please see "
                             "https://aka.ms/arm-keyvault for usage details."},
+    [FAULT_PARAM_VAULT] = {"KeyVaultParameterReferenceNotFound",
+                           "The specified KeyVault '{0}' could not be found. Please see "
+                           "https://aka.ms/arm-keyvault for usage details."},
+    [FAULT_PARAM_DENIED] = {"KeyVaultParameterReferenceAuthorizationFailed",
+                            "{0} Please see https://aka.ms/arm-keyvault for usage details."},
     [FAULT_VARIABLE] = {INVALID, CHECKED("The template variable '{0}' is not valid: {1}. Please see "
                                          "https://aka.ms/arm-template-expressions for usage details.")},
     [FAULT_RESOURCE] =

@@ -60,8 +60,13 @@ static enum sb_err from_vault(struct tmpl *t, struct parameter *p, const struct 
                      "The reference must have 'keyVault.id' and 'secretName'.");
     if (!t->world.secret)
         return FAULT(t, err, &place, FAULT_PARAM_SECRET, p->shown.name, "Secrets cannot be read here.");
-    if (t->world.secret(t->world.cookie, t->a, id, name, tv_text(tv_get(reference, "secretVersion")), &value,
-                        &why) != SB_OK)
+    enum sb_err rc = t->world.secret(t->world.cookie, t->a, id, name,
+                                     tv_text(tv_get(reference, "secretVersion")), &value, &why);
+    if (rc == SB_ENOVAULT)
+        return FAULT(t, err, &place, FAULT_PARAM_VAULT, id);
+    if (rc == SB_EDENIED)
+        return FAULT(t, err, &place, FAULT_PARAM_DENIED, why.detail);
+    if (rc != SB_OK)
         return FAULT(t, err, &place, FAULT_PARAM_SECRET, p->shown.name, why.detail);
     p->shown.reference = reference;
     p->shown.secure = true;

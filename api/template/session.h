@@ -192,6 +192,8 @@ enum fault_id {
     FAULT_PARAM_TYPE,         /* expected, actual */
     FAULT_PARAM_INVALID,      /* name, why */
     FAULT_PARAM_SECRET,       /* name, why */
+    FAULT_PARAM_VAULT,        /* the vault's id */
+    FAULT_PARAM_DENIED,       /* why */
     FAULT_VARIABLE,           /* name, why */
     FAULT_RESOURCE,           /* name, why */
     FAULT_RESOURCE_FIELD,     /* name, field */

@@ -71,7 +71,8 @@ struct tmpl_world {
     /* providers(namespace[, type]): type NULL: all types. */
     enum sb_err (*providers)(void *cookie, struct sb_arena *a, const char *space, const char *type,
                              const struct tv **ret, struct sb_error *err);
-    /* The value of a secret for a parameter reference; version NULL: the current one. */
+    /* The value of a secret for a parameter reference; version NULL: the current one. SB_ENOVAULT and
+     * SB_EDENIED get codes of their own. */
     enum sb_err (*secret)(void *cookie, struct sb_arena *a, const char *vault_id, const char *name,
                           const char *version, const char **ret, struct sb_error *err);
 };

@@ -1,4 +1,4 @@
-/* jobs.c: see jobs.h. A ring of results. */
+/* jobs.c: see jobs.h. A list of what is running, a ring of results. */
 #include "server/engine/jobs.h"
 #include <pthread.h>
 #include <stdlib.h>
@@ -13,6 +13,7 @@ struct jobs {
     pthread_mutex_t lock;
     struct kept ring[JOBS_KEPT];
     size_t next;
+    struct job_running *running;
 };
 
 static void forget_text(char *s)
@@ -88,4 +89,59 @@ bool jobs_find(struct engine *e, const char *name, struct sb_arena *a, const cha
     }
     pthread_mutex_unlock(&e->jobs->lock);
     return found;
+}
+
+/* ---- what is running ---- */
+
+/* Under the lock. */
+static struct job_running *running(struct engine *e, const char *id)
+{
+    struct job_running *job = e->jobs->running;
+    while (job && !text_ieq(job->id, id))
+        job = job->next;
+    return job;
+}
+
+bool jobs_begin(struct engine *e, struct job_running *job, const char *id, int64_t *ret_since)
+{
+    pthread_mutex_lock(&e->jobs->lock);
+    const struct job_running *other = running(e, id);
+    if (other) {
+        *ret_since = other->since;
+    } else {
+        *job = (struct job_running){.next = e->jobs->running, .id = id, .since = engine_now(e)};
+        e->jobs->running = job;
+    }
+    pthread_mutex_unlock(&e->jobs->lock);
+    return !other;
+}
+
+void jobs_end(struct engine *e, struct job_running *job)
+{
+    pthread_mutex_lock(&e->jobs->lock);
+    for (struct job_running **at = &e->jobs->running; *at; at = &(*at)->next) {
+        if (*at == job) {
+            *at = job->next;
+            break;
+        }
+    }
+    pthread_mutex_unlock(&e->jobs->lock);
+}
+
+bool jobs_cancel(struct engine *e, const char *id)
+{
+    pthread_mutex_lock(&e->jobs->lock);
+    struct job_running *job = running(e, id);
+    if (job)
+        job->cancelled = true;
+    pthread_mutex_unlock(&e->jobs->lock);
+    return job != NULL;
+}
+
+bool jobs_cancelled(struct engine *e, const struct job_running *job)
+{
+    pthread_mutex_lock(&e->jobs->lock);
+    bool cancelled = job->cancelled;
+    pthread_mutex_unlock(&e->jobs->lock);
+    return cancelled;
 }

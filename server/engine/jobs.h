@@ -1,6 +1,7 @@
 /*
- * jobs.h: results of operations that are asked for once they are done (what-if): kept in memory, the newest
- * ones; a restart forgets them.
+ * jobs.h: what is being carried out right now (deployments), so that nobody begins it a second time and
+ * somebody can stop it; and results of operations that are asked for once they are done (what-if): the newest
+ * ones. In memory: a restart forgets both.
  */
 #ifndef SB_JOBS_H
 #define SB_JOBS_H
@@ -20,5 +21,20 @@ SB_MUST enum sb_err jobs_keep(struct engine *e, const char *name, const char *sc
 /* false: there is none (any more). Texts in the arena, NULL: out of memory. Any thread. */
 bool jobs_find(struct engine *e, const char *name, struct sb_arena *a, const char **ret_scope,
                const char **ret_result);
+
+/* One of that name begins. false: it is being carried out already, since *ret_since. id is borrowed until
+ * jobs_end, case ignored. */
+struct job_running {
+    struct job_running *next;
+    const char *id;
+    int64_t since;
+    bool cancelled;
+};
+bool jobs_begin(struct engine *e, struct job_running *job, const char *id, int64_t *ret_since);
+void jobs_end(struct engine *e, struct job_running *job);
+/* Asks it to stop. false: no such job is being carried out. Any thread. */
+bool jobs_cancel(struct engine *e, const char *id);
+/* Has somebody asked? */
+bool jobs_cancelled(struct engine *e, const struct job_running *job);
 
 #endif

@@ -152,6 +152,8 @@ struct vault_caller {
     const char *ip; /* client address; NULL inside the emulator */
     bool arm;       /* Azure Resource Manager on behalf of who: beside policies and firewall, not beside role
                        assignments */
+    bool deploying; /* a template deployment: reads secrets of a vault that is enabled for it, beside policies
+                       and roles; a trusted service of the firewall */
     bool service;   /* the Service Bus service (a trusted service of the firewall; meets service faults) */
     const char *request_id;
     const char *base; /* the vault's URL as the caller knows it, for messages; NULL: none */

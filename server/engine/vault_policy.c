@@ -207,7 +207,7 @@ static enum sb_err check_firewall(const struct vault_caller *c, const struct vau
     char caller[CALLER_MAX];
     if (v->public_access && !v->acl_deny)
         return SB_OK;
-    if (c->arm || (c->service && v->acl_bypass_azure))
+    if (c->arm || ((c->service || c->deploying) && v->acl_bypass_azure))
         return SB_OK;
     caller_text(c->who, caller, sizeof(caller));
     if (!v->public_access)
@@ -285,6 +285,16 @@ static enum sb_err check_role(struct engine *e, const struct vault *v, const str
         op->action, text_tolower(scope), v->name, v->location);
 }
 
+static enum sb_err check_deployment(const struct vault *v, struct sb_error *err)
+{
+    if (v->for_template == 1)
+        return SB_OK;
+    return sb_fail(err, SB_EPOLICY,
+                   "Access denied: the key vault '%s' is not enabled for template deployment "
+                   "(enabledForTemplateDeployment).",
+                   v->name);
+}
+
 /* A vault trusts the tokens of its own tenant; for the service, one that moved away is not there. */
 static enum sb_err check_tenant(const struct vault_caller *c, const struct vault *v, struct sb_error *err)
 {
@@ -305,7 +315,9 @@ enum sb_err vault_authorize(struct engine *e, const struct vault_caller *c, cons
     enum sb_err rc;
     SB_TRY(check_tenant(c, v, err));
     SB_TRY(check_firewall(c, v, err));
-    if (v->rbac == 1)
+    if (c->deploying)
+        rc = check_deployment(v, err);
+    else if (v->rbac == 1)
         rc = check_role(e, v, c->who, c->arm, op, key, err);
     else if (!c->arm)
         rc = check_policy(v, c->who, op, err);

@@ -168,3 +168,43 @@ def test_a_deployments_deletion_ends_where_its_location_says(case):
     succeeded(s, "d", envelope(of()))
     where = urllib.parse.urlsplit(ask(s, "DELETE", path(s, "d")).expect(202).headers["Location"])
     s.e.https("GET", harness.ARM, f"{where.path}?{where.query}", None, s.e.bearer("https://management.azure.com")).expect(204)
+
+
+def test_a_parameter_may_be_a_secret_of_a_vault(case):
+    """Documented: the vault has to be enabled for template deployment; the caller needs no right to secrets. The value is told nowhere."""
+    s = case.story()
+    s.make_group()
+    s.make_vault()
+    secret = "kept-in-the-vault-Hunter2"
+    s.e.arm("PUT", f"{s.vault_path}/secrets/pw", {"properties": {"value": secret}}, api="2023-07-01").expect(200, 201)
+    template = of(things("t", properties={"password": "[parameters('pw')]"}), parameters={"pw": {"type": "securestring"}},
+                  outputs={"n": {"type": "int", "value": "[length(parameters('pw'))]"}})
+
+    def body(**more):
+        return envelope(template, {"pw": {"reference": {"keyVault": {"id": s.vault_path}, "secretName": "pw", **more}}})
+
+    def refused(sent):
+        return ask(s, "PUT", path(s, "d"), sent).expect(400).json()["error"]
+    assert refused(body())["code"] == "KeyVaultParameterReferenceSecretRetrieveFailed" and "Forbidden" in refused(body())["message"]
+    s.patch_vault(enabledForTemplateDeployment=True)
+    done = succeeded(s, "d", body())
+    assert done["outputs"]["n"]["value"] == len(secret) and done["parameters"]["pw"]["reference"]["secretName"] == "pw", done
+    wrong = refused(body(secretName="none"))
+    assert wrong["code"] == "KeyVaultParameterReferenceSecretRetrieveFailed" and "NotFound" in wrong["message"], wrong
+    assert refused(body(keyVault={"id": s.vault_path + "x"}))["code"] == "KeyVaultParameterReferenceNotFound"
+    told = [ask(s, "GET", path(s, "d", more)).body for more in ("", "/operations")] + [json.dumps(changes(s, body())).encode()]
+    assert not any(secret.encode() in t for t in told)
+
+
+def test_links_are_not_followed(case):
+    s = case.story()
+    s.make_group()
+    link = {"properties": {"mode": "Incremental", "templateLink": {"uri": "https://example.com/t.json"}}}
+    inside = of({"type": "Microsoft.Resources/deployments", "apiVersion": "2022-09-01", "name": "n", **link})
+    for sent in (json.dumps(link), envelope(inside)):
+        for verb, suffix in (("POST", "/validate"), ("PUT", ""), ("POST", "/whatIf")):
+            error = ask(s, verb, path(s, "l", suffix), sent).expect(400).json()["error"]
+            assert error["code"] == "InvalidContentLink" and "https://example.com/t.json" in error["message"], error
+    assert ask(s, "POST", path(s, "l", "/cancel")).expect(404).json()["error"]["code"] == "DeploymentNotFound"
+    succeeded(s, "over", envelope(of()))
+    assert ask(s, "POST", path(s, "over", "/cancel")).expect(409).json()["error"]["code"] == "DeploymentCannotBeCancelled"

@@ -2,6 +2,7 @@
  * what az sends, failures, nested and complete deployments, what is kept. */
 #include <stdio.h>
 #include <stdlib.h>
+#include "server/engine/jobs.h"
 #include "tests/unit/api/arm_fixture.h"
 
 #define GROUP  SUB "/resourceGroups/rg"
@@ -421,6 +422,30 @@ START_TEST(test_deployment__management_group_and_tenant)
 }
 END_TEST
 
+/* While one is carried out, its name is taken; somebody may stop it. */
+START_TEST(test_deployment__one_at_a_time)
+{
+    struct job_running job;
+    int64_t since = 0;
+    ck_assert(jobs_begin(e, &job, DEPLOY "busy", &since));
+    ck_assert_int_eq(deploy("BUSY", "\"resources\": [{\"type\": \"a.b/c\", \"apiVersion\": \"1\", \"name\": \"x\"}]", NULL),
+                     409);
+    ck_assert_str_eq(text_at("error.code"), "DeploymentActive");
+    ck_assert_ptr_nonnull(strstr(text_at("error.message"), "from '11/14/2023 10:13:20 PM' is still active"));
+    ck_assert_ptr_nonnull(strstr(text_at("error.message"), "time is '11/21/2023 10:13:20 PM'"));
+    ck_assert_int_eq(call(ARM, "GET", GROUP "/resources" V, NULL), 200);
+    ck_assert_uint_eq(items(), 0);
+    ck_assert(!jobs_cancelled(e, &job));
+    ck_assert_int_eq(call(ARM, "POST", DEPLOY "busy/cancel" V, NULL), 204);
+    ck_assert(jobs_cancelled(e, &job));
+    jobs_end(e, &job);
+    ck_assert_int_eq(call(ARM, "POST", DEPLOY "busy/cancel" V, NULL), 404);
+    ck_assert_int_eq(deploy("busy", "\"resources\": []", NULL), 201);
+    ck_assert_int_eq(call(ARM, "POST", DEPLOY "busy/cancel" V, NULL), 409);
+    ck_assert_str_eq(text_at("error.code"), "DeploymentCannotBeCancelled");
+}
+END_TEST
+
 /* The resources are put with the caller's own rights. */
 START_TEST(test_deployment__rights)
 {
@@ -450,6 +475,7 @@ Suite *unit_suite(void)
     tcase_add_test(c, test_deployment__complete_mode);
     tcase_add_test(c, test_deployment__subscription);
     tcase_add_test(c, test_deployment__management_group_and_tenant);
+    tcase_add_test(c, test_deployment__one_at_a_time);
     tcase_add_test(c, test_deployment__rights);
     suite_add_tcase(s, c);
     return s;
