@@ -96,6 +96,7 @@ void deployment_refused(struct deployment *d, const struct tmpl_resource *x, int
                         const char *message)
 {
     code = code ? code : status_name(status);
+    message = message ? tmpl_public_text(d->t, message) : ""; /* a provider may quote what it was sent */
     message = message ? message : "";
     d->failed[x->index] = true;
     add_error(d, code, message);

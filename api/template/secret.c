@@ -49,6 +49,14 @@ static void scrub(char *message, const struct tv *secret)
         scrub(message, object ? secret->u.members[i].value : secret->u.items[i]);
 }
 
+const char *tmpl_public_text(struct tmpl *t, const char *text)
+{
+    char *copy = arena_strdup(t->a, text);
+    if (copy)
+        secret_scrub(t, copy);
+    return copy;
+}
+
 void secret_scrub(const struct tmpl *t, char *message)
 {
     for (size_t i = 0; i < t->parameters_n; i++) {

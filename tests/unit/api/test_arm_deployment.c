@@ -422,6 +422,25 @@ START_TEST(test_deployment__management_group_and_tenant)
 }
 END_TEST
 
+/* A provider's refusal quotes the value; the deployment does not. */
+START_TEST(test_deployment__refusals_tell_no_secret)
+{
+    ck_assert_int_eq(deploy("q",
+                            "\"parameters\": {\"pw\": {\"type\": \"securestring\"}}, \"resources\": [{\"type\": "
+                            "\"Microsoft.ServiceBus/namespaces\", \"apiVersion\": \"2021-11-01\", \"name\": \"quotes1\", "
+                            "\"location\": \"westus\"}, {\"type\": \"Microsoft.ServiceBus/namespaces/queues\", \"apiVersion\": "
+                            "\"2021-11-01\", \"name\": \"quotes1/q\", \"dependsOn\": [\"quotes1\"], \"properties\": "
+                            "{\"lockDuration\": \"[parameters('pw')]\"}}]",
+                            "{\"pw\": {\"value\": \"Hunter2-very-secret\"}}"),
+                     201);
+    ck_assert_str_eq(state("q"), "Failed");
+    ck_assert_ptr_nonnull(strstr(buf_str(&last->reply.body), "The value '*******************' of 'lockDuration'"));
+    ck_assert_ptr_null(strstr(buf_str(&last->reply.body), "Hunter2"));
+    ck_assert_int_eq(call(ARM, "GET", DEPLOY "q/operations" V, NULL), 200);
+    ck_assert_ptr_null(strstr(buf_str(&last->reply.body), "Hunter2"));
+}
+END_TEST
+
 /* While one is carried out, its name is taken; somebody may stop it. */
 START_TEST(test_deployment__one_at_a_time)
 {
@@ -475,6 +494,7 @@ Suite *unit_suite(void)
     tcase_add_test(c, test_deployment__complete_mode);
     tcase_add_test(c, test_deployment__subscription);
     tcase_add_test(c, test_deployment__management_group_and_tenant);
+    tcase_add_test(c, test_deployment__refusals_tell_no_secret);
     tcase_add_test(c, test_deployment__one_at_a_time);
     tcase_add_test(c, test_deployment__rights);
     suite_add_tcase(s, c);
