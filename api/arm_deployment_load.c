@@ -10,6 +10,7 @@
 #include "crypto/rng.h"
 #include "server/base/text.h"
 #include "server/base/timefmt.h"
+#include "server/engine/activity.h"
 #include "server/engine/document.h"
 
 #define RECORD_MAX (16u << 20)
@@ -278,8 +279,15 @@ out:
     return rc;
 }
 
+static void scrub_row(void *cookie, char *message)
+{
+    tmpl_scrub(cookie, message);
+}
+
 void deployment_done(struct deployment *d)
 {
+    if (d->t)
+        activity_edit(&d->r->activity, scrub_row, d->t); /* rows of its resources, not written yet */
     tmpl_free(d->t);
     buf_done(&d->operations);
     buf_done(&d->errors);

@@ -96,8 +96,10 @@ void deployment_refused(struct deployment *d, const struct tmpl_resource *x, int
                         const char *message)
 {
     code = code ? code : status_name(status);
-    message = message ? tmpl_public_text(d->t, message) : ""; /* a provider may quote what it was sent */
-    message = message ? message : "";
+    char *shown = arena_strdup(d->r->arena, message ? message : "");
+    if (shown)
+        tmpl_scrub(d->t, shown);
+    message = shown ? shown : "";
     d->failed[x->index] = true;
     add_error(d, code, message);
     deployment_operation(d, x, status, code, message);

@@ -156,6 +156,6 @@ enum sb_err fault_set(struct tmpl *t, struct sb_error *err, const struct fault_p
         .path = place && place->path ? place->path : "",
     };
     if (message)
-        secret_scrub(t, message); /* a function's own words may have quoted one */
+        tmpl_scrub(t, message); /* a function's own words may have quoted one */
     return sb_fail(err, SB_ETEMPLATE, "%s", t->fault.message);
 }

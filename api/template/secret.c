@@ -5,7 +5,8 @@
 #include <string.h>
 #include "api/template/session.h"
 
-#define SHORT 3u /* characters from which on a text is looked for within others */
+#define SHORT     3u /* characters from which on a text is looked for within others */
+#define BEGINNING 8u /* characters by which the beginning of a longer one is known */
 
 /* Is v this secret, a part of it, or a text that holds one? Without steps left everything is. TV_DEPTH_MAX
  * bounds the recursion. */
@@ -38,26 +39,33 @@ bool secret_is(struct tmpl *t, const struct tv *v)
     return false;
 }
 
+/* Stars out where message holds the text, or as much of its beginning as a message that was cut would show.
+ */
+static void scrub_text(char *message, const char *text, size_t n)
+{
+    for (char *at = message; *at;) {
+        size_t same = 0;
+        while (same < n && at[same] == text[same])
+            same++; /* a message's end is no letter of the text */
+        if (same >= SB_MIN(n, BEGINNING)) {
+            memset(at, '*', same);
+            at += same;
+        } else {
+            at++;
+        }
+    }
+}
+
 static void scrub(char *message, const struct tv *secret)
 {
     bool object = secret->type == TV_OBJECT;
-    bool looked_for = secret->type == TV_STRING && secret->n >= SHORT;
-    for (char *at = looked_for ? strstr(message, secret->u.s) : NULL; at;
-         at = strstr(at + secret->n, secret->u.s))
-        memset(at, '*', secret->n);
+    if (secret->type == TV_STRING && secret->n >= SHORT)
+        scrub_text(message, secret->u.s, secret->n);
     for (uint32_t i = 0; (object || secret->type == TV_ARRAY) && i < secret->n; i++)
         scrub(message, object ? secret->u.members[i].value : secret->u.items[i]);
 }
 
-const char *tmpl_public_text(struct tmpl *t, const char *text)
-{
-    char *copy = arena_strdup(t->a, text);
-    if (copy)
-        secret_scrub(t, copy);
-    return copy;
-}
-
-void secret_scrub(const struct tmpl *t, char *message)
+void tmpl_scrub(const struct tmpl *t, char *message)
 {
     for (size_t i = 0; i < t->parameters_n; i++) {
         if (t->parameters[i].shown.secure && t->parameters[i].shown.value)

@@ -176,8 +176,6 @@ bool nested_is_inner(const struct tv *source);
 /* ---- secret.c ---- */
 /* Is v the value of a secure parameter, a part of it, or a text that holds such a text? */
 bool secret_is(struct tmpl *t, const struct tv *v);
-/* Overwrites the texts of secure parameters in message. */
-void secret_scrub(const struct tmpl *t, char *message);
 
 /* ---- fault.c: failures with the service's texts ---- */
 enum fault_id {

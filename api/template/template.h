@@ -174,9 +174,8 @@ SB_MUST enum sb_err tmpl_nested(struct tmpl *t, const struct tmpl_resource *r, e
  * a body may be kept and shown. NULL: memory. */
 const struct tv *tmpl_public(struct tmpl *t, const struct tv *v);
 
-/* text as it may be shown: what it holds of secure parameters' values is starred out. A copy; NULL: memory.
- */
-const char *tmpl_public_text(struct tmpl *t, const char *text);
+/* Stars out in message what it holds of secure parameters' values: a provider may quote what it was sent. */
+void tmpl_scrub(const struct tmpl *t, char *message);
 
 struct tmpl_output {
     const char *name;       /* as written; the service lowers the first letter of what it shows */

@@ -10,6 +10,7 @@ struct activity_row {
     struct activity_row *next;
     struct sb_arena *arena; /* the texts, and this */
     struct st_activity row;
+    char *message; /* row.message */
 };
 
 static enum sb_err write_run(struct tx *tx, struct store_op *op, struct sb_error *err)
@@ -36,17 +37,24 @@ static struct activity_row *row_new(const struct st_activity *x)
     struct sb_arena *a = arena_new(ROW_BYTES_MAX);
     struct activity_row *w = a != NULL ? ARENA_NEW(a, struct activity_row) : NULL;
     if (w != NULL) {
-        const char **const texts[] = {&w->row.sub,        &w->row.group,
-                                      &w->row.resource,   &w->row.action,
-                                      &w->row.method,     &w->row.code,
-                                      &w->row.message,    &w->row.caller,
-                                      &w->row.oid,        &w->row.appid,
-                                      &w->row.event_id,   &w->row.correlation_id,
-                                      &w->row.request_id, &w->row.client_request_id,
+        const char **const texts[] = {&w->row.sub,
+                                      &w->row.group,
+                                      &w->row.resource,
+                                      &w->row.action,
+                                      &w->row.method,
+                                      &w->row.code,
+                                      &w->row.caller,
+                                      &w->row.oid,
+                                      &w->row.appid,
+                                      &w->row.event_id,
+                                      &w->row.correlation_id,
+                                      &w->row.request_id,
+                                      &w->row.client_request_id,
                                       &w->row.client_ip};
         w->row = *x;
         for (size_t i = 0; i < SB_ARRAY_LEN(texts); i++)
             *texts[i] = arena_strdup(a, *texts[i]);
+        w->row.message = w->message = arena_strdup(a, x->message);
     }
     if (w == NULL || arena_failed(a)) {
         log_event(LOG_WARN, "activity.lost", "code", sb_err_name(SB_ENOMEM), NULL);
@@ -75,6 +83,13 @@ void activity_move(struct activity_rows *rows, struct activity_rows *from)
         rows->first = from->first;
     rows->last = from->last;
     *from = (struct activity_rows){0};
+}
+
+void activity_edit(struct activity_rows *rows, void (*edit)(void *cookie, char *message), void *cookie)
+{
+    for (struct activity_row *w = rows->first; w != NULL; w = w->next)
+        if (w->message != NULL)
+            edit(cookie, w->message);
 }
 
 void activity_write(struct engine *e, struct activity_rows *rows)

@@ -23,6 +23,8 @@ struct activity_rows {
 void activity_put_aside(struct activity_rows *rows, const struct st_activity *x);
 /* Appends all of `from`, which is empty then. */
 void activity_move(struct activity_rows *rows, struct activity_rows *from);
+/* Lets `edit` change the letters of each row's message in place. */
+void activity_edit(struct activity_rows *rows, void (*edit)(void *cookie, char *message), void *cookie);
 /* Writes them in order; the list is empty then. */
 void activity_write(struct engine *e, struct activity_rows *rows);
 SB_MUST enum sb_err activity_list(struct engine *e, const struct st_activity_query *q, struct sb_arena *a,

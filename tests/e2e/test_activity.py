@@ -1,5 +1,6 @@
 """The activity log: who changed what over ARM, what failed and why; over restarts, in pages, for those who may see it."""
 
+import json
 import urllib.parse
 
 import harness
@@ -90,3 +91,27 @@ def test_who_may_see_it(case):
                 f"{SINCE} or caller eq 'x'", f"{SINCE} and colour eq 'red'", f"{SINCE} and caller eq 'x", "caller eq 'x'", f"{SINCE} and caller ge 'x'"):
         query = urllib.parse.urlencode({"$filter": bad}, quote_via=urllib.parse.quote)
         e.arm("GET", f"{VALUES}?{query}", api="2015-04-01").expect(400)
+
+
+def test_a_deployment_keeps_what_a_refusal_quotes(case):
+    """A provider's refusal quotes the value of a secure parameter, whole or cut: neither the deployment nor the log tells it."""
+    s = case.story()
+    s.make_group()
+    s.make_namespace()
+    e, name = s.e, s.namespace_path.rsplit("/", 1)[1]
+    for secret in ("Hunter2-very-secret", "Sphinx-of-black-quartz-" + "judge-my-vow-" * 200):
+        template = {"$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#", "contentVersion": "1.0.0.0",
+                    "parameters": {"pw": {"type": "securestring"}},
+                    "resources": [{"type": "Microsoft.ServiceBus/namespaces/queues", "apiVersion": "2021-11-01", "name": f"{name}/q",
+                                   "properties": {"lockDuration": "[parameters('pw')]"}}]}
+        body = {"properties": {"mode": "Incremental", "template": template, "parameters": {"pw": {"value": secret}}}}
+        deployment = f"{GROUP}/providers/Microsoft.Resources/deployments/quoting"
+        e.arm("PUT", deployment, body, api="2021-04-01").expect(200, 201)
+        shown = e.arm("GET", deployment, api="2021-04-01").expect(200)
+        assert shown.json()["properties"]["provisioningState"] == "Failed" and b"lockDuration" in shown.body, shown
+        operations = e.arm("GET", f"{deployment}/operations", api="2021-04-01").expect(200).body
+        events = listed(e)["value"]
+        refused = [x for x in events if x["operationName"]["value"] == "Microsoft.ServiceBus/namespaces/queues/write"]
+        assert refused[0]["level"] == "Error" and "lockDuration" in refused[0]["properties"]["statusMessage"], refused
+        for body in (shown.body, operations, json.dumps(events).encode()):
+            assert secret[:8].encode() not in body, body
