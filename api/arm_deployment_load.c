@@ -50,7 +50,7 @@ static enum sb_err world_reference(void *cookie, struct sb_arena *a, const char 
                                    bool full, const struct tv **ret, struct sb_error *err)
 {
     struct deployment *d = cookie;
-    struct st_document doc;
+    struct st_document doc = {0};
     const struct tv *v = NULL;
     bool found = false;
     enum sb_err rc = deployment_settle(d, err);
