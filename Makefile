@@ -180,12 +180,13 @@ replay: all
 lint_packages := clang clang-format clang-tidy cppcheck
 sources = $(shell git ls-files -co --exclude-standard -- 'server/*.c' 'crypto/*.c' 'storage/*.c' 'api/*.c')
 headers = $(shell git ls-files -co --exclude-standard -- 'server/*.h' 'crypto/*.h' 'storage/*.h' 'api/*.h')
+in_tests = $(shell git ls-files -co --exclude-standard -- 'tests/*.[ch]')
 lint: deps
 	@tests/lib/deps.sh $(lint_packages)
 	@mkdir -p build
 	@tests/lint/layers.sh
 	@tests/lint/bans.sh
-	@clang-format --dry-run -Werror $(sources) $(headers)
+	@clang-format --dry-run -Werror $(sources) $(headers) $(in_tests)
 	@cppcheck -q --error-exitcode=1 --std=c11 --enable=warning,portability --inline-suppr -I. -j2 \
 	    --suppress=missingIncludeSystem --suppress=varFuncNullUB $(sources)
 	@echo "lint: clean"

@@ -1,4 +1,5 @@
-/* bare_rsa.c: how long N RSA-2048 private operations (OAEP-256 decryption) take on T threads with nothing around them. bare_rsa N T -> one JSON object. */
+/* bare_rsa.c: how long N RSA-2048 private operations (OAEP-256 decryption) take on T threads with nothing
+ * around them. bare_rsa N T -> one JSON object. */
 #define _GNU_SOURCE
 #include <openssl/evp.h>
 #include <openssl/rsa.h>
@@ -22,7 +23,8 @@ static EVP_PKEY_CTX *context(int encrypt)
 {
     EVP_PKEY_CTX *c = EVP_PKEY_CTX_new(key, NULL);
     if (!c || (encrypt ? EVP_PKEY_encrypt_init(c) : EVP_PKEY_decrypt_init(c)) != 1 ||
-        EVP_PKEY_CTX_set_rsa_padding(c, RSA_PKCS1_OAEP_PADDING) != 1 || EVP_PKEY_CTX_set_rsa_oaep_md(c, EVP_sha256()) != 1 ||
+        EVP_PKEY_CTX_set_rsa_padding(c, RSA_PKCS1_OAEP_PADDING) != 1 ||
+        EVP_PKEY_CTX_set_rsa_oaep_md(c, EVP_sha256()) != 1 ||
         EVP_PKEY_CTX_set_rsa_mgf1_md(c, EVP_sha256()) != 1)
         exit(2);
     return c;
@@ -49,7 +51,8 @@ int main(int argc, char **argv)
     unsigned char secret[32] = {1, 2, 3};
     key = EVP_RSA_gen(2048);
     EVP_PKEY_CTX *c = key ? context(1) : NULL;
-    if (!c || threads < 1 || threads > 64 || EVP_PKEY_encrypt(c, wrapped, &wrapped_n, secret, sizeof secret) != 1)
+    if (!c || threads < 1 || threads > 64 ||
+        EVP_PKEY_encrypt(c, wrapped, &wrapped_n, secret, sizeof secret) != 1)
         return 2;
     EVP_PKEY_CTX_free(c);
     pthread_t t[64];
@@ -61,7 +64,8 @@ int main(int argc, char **argv)
     for (int i = 0; i < threads; i++)
         pthread_join(t[i], NULL);
     double s = now() - begin;
-    printf("{\"operations\":%ld,\"threads\":%d,\"seconds\":%.4f,\"rate\":%.1f}\n", each * threads, threads, s, (double)(each * threads) / s);
+    printf("{\"operations\":%ld,\"threads\":%d,\"seconds\":%.4f,\"rate\":%.1f}\n", each * threads, threads, s,
+           (double)(each * threads) / s);
     EVP_PKEY_free(key);
     return 0;
 }

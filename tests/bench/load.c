@@ -217,7 +217,10 @@ static bool take_answer(struct connection *c, const struct options *o, struct to
         record(t, c);
         return true;
     }
-    bool good = status == (o->mode == MODE_SEND ? 201 : o->mode == MODE_NONE ? 404 : 200) || (o->mode == MODE_POST && status == 201);
+    bool good = status == (o->mode == MODE_SEND   ? 201
+                           : o->mode == MODE_NONE ? 404
+                                                  : 200) ||
+                (o->mode == MODE_POST && status == 201);
     if (!good && t->errors++ == 0)
         fprintf(stderr, "load: unexpected answer: %.*s\n", (int)(c->in_n > 600 ? 600 : c->in_n), c->in);
     c->completing = false;
@@ -359,9 +362,8 @@ int main(int argc, char **argv)
 {
     static const char *const modes[] = {"get", "none", "send", "settle", "post"};
     if (argc < 9) {
-        fprintf(
-            stderr,
-            "usage: load PORT CA HOST get|none|send|settle|post CONNECTIONS SECONDS AUTHORIZATION PATH [BYTES]\n");
+        fprintf(stderr, "usage: load PORT CA HOST get|none|send|settle|post CONNECTIONS SECONDS "
+                        "AUTHORIZATION PATH [BYTES]\n");
         return 2;
     }
     struct options o = {.port = atoi(argv[1]),

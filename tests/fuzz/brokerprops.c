@@ -1,5 +1,5 @@
-/* brokerprops.c (fuzz): the BrokerProperties header (first line) and custom properties ("Name: value" lines). What is accepted is written as printable
- * ASCII that is accepted again and says the same. */
+/* brokerprops.c (fuzz): the BrokerProperties header (first line) and custom properties ("Name: value" lines).
+ * What is accepted is written as printable ASCII that is accepted again and says the same. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,7 +78,8 @@ static void check_custom(struct sb_arena *a, char *lines)
     const struct amqp_app_prop *props = NULL;
     size_t n = 0, props_n = 0;
     while (*lines && n < HEADERS_MAX) {
-        char *name = lines, *end = lines + strcspn(lines, "\n"), *colon = memchr(name, ':', (size_t)(end - name));
+        char *name = lines, *end = lines + strcspn(lines, "\n"),
+             *colon = memchr(name, ':', (size_t)(end - name));
         lines = *end ? end + 1 : end;
         *end = '\0';
         if (!colon)

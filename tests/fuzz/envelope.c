@@ -1,4 +1,5 @@
-/* envelope.c (fuzz): sealed blobs from a damaged database: never opened, never a crash. Only what was sealed here opens. */
+/* envelope.c (fuzz): sealed blobs from a damaged database: never opened, never a crash. Only what was sealed
+ * here opens. */
 #include <stdint.h>
 #include <stdlib.h>
 #include "crypto/envelope.h"

@@ -1,4 +1,5 @@
-/* fuzz.h: a fuzz target is a file with this function; libFuzzer drives it, or standalone.c replays its corpus. */
+/* fuzz.h: a fuzz target is a file with this function; libFuzzer drives it, or standalone.c replays its
+ * corpus. */
 #ifndef SB_FUZZ_H
 #define SB_FUZZ_H
 

@@ -1,4 +1,5 @@
-/* json.c (fuzz): the strict JSON reader, and the writer on whatever it accepted: what is printed must be accepted again. */
+/* json.c (fuzz): the strict JSON reader, and the writer on whatever it accepted: what is printed must be
+ * accepted again. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

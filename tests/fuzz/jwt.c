@@ -25,7 +25,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
         abort();
     const char *text = NULL;
     int64_t number = 0;
-    const struct jwt_member want[] = {{.name = "aud", .text = &text}, {.name = "exp", .number = &number, .cut = true}};
+    const struct jwt_member want[] = {{.name = "aud", .text = &text},
+                                      {.name = "exp", .number = &number, .cut = true}};
     (void)!jwt_object((const char *)p, n, want, 2, a, NULL);
     arena_free(a);
     return 0;

@@ -1,4 +1,5 @@
-/* route.c (fuzz): "METHOD path" on each plane of the real table: a row that fits with all its parameters, or a refusal that says why. */
+/* route.c (fuzz): "METHOD path" on each plane of the real table: a row that fits with all its parameters, or
+ * a refusal that says why. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,5 @@
-/* sas.c (fuzz): shared access signatures; what parses is written again and must parse to the same, and a part given twice never parses. */
+/* sas.c (fuzz): shared access signatures; what parses is written again and must parse to the same, and a part
+ * given twice never parses. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

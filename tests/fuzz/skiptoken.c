@@ -1,4 +1,5 @@
-/* skiptoken.c (fuzz): a list's $skiptoken. What comes out is a name or a version in lower case, never longer. */
+/* skiptoken.c (fuzz): a list's $skiptoken. What comes out is a name or a version in lower case, never longer.
+ */
 #include <stdlib.h>
 #include <string.h>
 #include "api/vault_common.h"

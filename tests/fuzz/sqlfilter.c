@@ -1,5 +1,5 @@
-/* sqlfilter.c (fuzz): filters and actions from anywhere; what compiles is evaluated on a message. The first byte
- * chooses which of the two it is. */
+/* sqlfilter.c (fuzz): filters and actions from anywhere; what compiles is evaluated on a message. The first
+ * byte chooses which of the two it is. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,5 @@
-/* standalone.c: replays files (a target's corpus) through a fuzz target: standalone FILE…; prints how many. */
+/* standalone.c: replays files (a target's corpus) through a fuzz target: standalone FILE…; prints how many.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include "tests/fuzz/fuzz.h"

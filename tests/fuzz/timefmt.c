@@ -1,4 +1,5 @@
-/* timefmt.c (fuzz): times and durations as clients send them; what parses prints and parses to the same value. */
+/* timefmt.c (fuzz): times and durations as clients send them; what parses prints and parses to the same
+ * value. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

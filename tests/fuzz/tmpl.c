@@ -1,5 +1,5 @@
-/* tmpl.c (fuzz): a whole deployment: {"template", "parameters"} read, loaded, every body and nested deployment taken, outputs
- * evaluated. Order is a permutation in which dependencies come first. */
+/* tmpl.c (fuzz): a whole deployment: {"template", "parameters"} read, loaded, every body and nested
+ * deployment taken, outputs evaluated. Order is a permutation in which dependencies come first. */
 #include <stdlib.h>
 #include <string.h>
 #include "api/template/template.h"
@@ -46,8 +46,11 @@ static void use(struct tmpl *t)
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
-    static const struct tmpl_world world = {
-        .scope = TMPL_GROUP, .subscription_id = "s", .group_name = "g", .tenant_id = "t", .deployment_name = "d"};
+    static const struct tmpl_world world = {.scope = TMPL_GROUP,
+                                            .subscription_id = "s",
+                                            .group_name = "g",
+                                            .tenant_id = "t",
+                                            .deployment_name = "d"};
     struct tmpl *t = NULL;
     const struct tv *v = NULL;
     if (cmem_init(NULL) != SB_OK || tmpl_new(&world, &t, NULL) != SB_OK)

@@ -1,5 +1,5 @@
-/* tmpl_expr.c (fuzz): one expression as a variable, an output and a body: lexer, parser, evaluator, every function. It ends
- * within the session's bounds, and a failure has its message. */
+/* tmpl_expr.c (fuzz): one expression as a variable, an output and a body: lexer, parser, evaluator, every
+ * function. It ends within the session's bounds, and a failure has its message. */
 #include <stdlib.h>
 #include <string.h>
 #include "api/template/template.h"
@@ -13,8 +13,8 @@ static void new_guid(void *cookie, char dst[37])
     memcpy(dst, "0a0a0a0a-1111-4222-8333-444444444444", 37);
 }
 
-static enum sb_err reference(void *cookie, struct sb_arena *a, const char *id, const char *api_version, bool full,
-                             const struct tv **ret, struct sb_error *err)
+static enum sb_err reference(void *cookie, struct sb_arena *a, const char *id, const char *api_version,
+                             bool full, const struct tv **ret, struct sb_error *err)
 {
     SB_UNUSED(cookie);
     SB_UNUSED(api_version);
@@ -34,8 +34,8 @@ static const struct tv *member(struct sb_arena *a, const char *name, const struc
 static const struct tv *template_of(struct sb_arena *a, const char *section, const struct tv *v)
 {
     struct tv_fields f = {0};
-    if (!v || !tv_put(a, &f, "$schema", tv_string(a, "s")) || !tv_put(a, &f, "contentVersion", tv_string(a, "1")) ||
-        !tv_put(a, &f, section, v) ||
+    if (!v || !tv_put(a, &f, "$schema", tv_string(a, "s")) ||
+        !tv_put(a, &f, "contentVersion", tv_string(a, "1")) || !tv_put(a, &f, section, v) ||
         (strcmp(section, "resources") != 0 && !tv_put(a, &f, "resources", tv_array(a, NULL, 0))))
         return NULL;
     return tv_object(a, f.items, f.n);

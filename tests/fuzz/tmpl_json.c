@@ -1,5 +1,6 @@
-/* tmpl_json.c (fuzz): the lenient JSON reader of deployments. What it accepted must, once printed, be accepted by the strict
- * reader, too (as far as that reads so deep), and print alike when it is read again. */
+/* tmpl_json.c (fuzz): the lenient JSON reader of deployments. What it accepted must, once printed, be
+ * accepted by the strict reader, too (as far as that reads so deep), and print alike when it is read again.
+ */
 #include <stdlib.h>
 #include <string.h>
 #include "api/template/template.h"

@@ -18,9 +18,11 @@ static inline void world_guid(void *cookie, char dst[37])
     snprintf(dst, 37, "%s", "0a0a0a0a-1111-4222-8333-444444444444");
 }
 
-/* Every id that does not end in "missing" exists; its properties say which it is and which api-version was asked for. */
-static inline enum sb_err world_reference(void *cookie, struct sb_arena *a, const char *id, const char *api_version,
-                                          bool full, const struct tv **ret, struct sb_error *err)
+/* Every id that does not end in "missing" exists; its properties say which it is and which api-version was
+ * asked for. */
+static inline enum sb_err world_reference(void *cookie, struct sb_arena *a, const char *id,
+                                          const char *api_version, bool full, const struct tv **ret,
+                                          struct sb_error *err)
 {
     struct tv_fields p = {0}, o = {0};
     SB_UNUSED(cookie);
@@ -50,8 +52,8 @@ static inline enum sb_err world_list(void *cookie, struct sb_arena *a, const cha
     return SB_OK;
 }
 
-static inline enum sb_err world_providers(void *cookie, struct sb_arena *a, const char *space, const char *type,
-                                          const struct tv **ret, struct sb_error *err)
+static inline enum sb_err world_providers(void *cookie, struct sb_arena *a, const char *space,
+                                          const char *type, const struct tv **ret, struct sb_error *err)
 {
     SB_UNUSED(cookie);
     if (strcmp(space, "Microsoft.None") == 0)
@@ -65,7 +67,8 @@ static inline enum sb_err world_secret(void *cookie, struct sb_arena *a, const c
 {
     SB_UNUSED(cookie);
     if (strcmp(name, "missing") == 0)
-        return sb_fail(err, SB_ENOTFOUND, "A secret with (name/id) %s was not found in this key vault.", name);
+        return sb_fail(err, SB_ENOTFOUND, "A secret with (name/id) %s was not found in this key vault.",
+                       name);
     *ret = arena_printf(a, "secret of %s in %s at %s", name, vault, version ? version : "newest");
     return SB_OK;
 }
@@ -113,8 +116,8 @@ static inline const struct tv *session_read(struct tmpl *t, const char *text)
 static inline const struct tv *session_template(struct tmpl *t, const char *members)
 {
     const char *rest = strstr(members, "'resources'") ? "" : ", 'resources': []";
-    char *text = arena_printf(tmpl_arena(t), "{'$schema': 's', 'contentVersion': '1.0.0.0'%s%s%s}", *members ? ", " : "",
-                              members, rest);
+    char *text = arena_printf(tmpl_arena(t), "{'$schema': 's', 'contentVersion': '1.0.0.0'%s%s%s}",
+                              *members ? ", " : "", members, rest);
     return session_read(t, text);
 }
 
@@ -135,8 +138,8 @@ static inline void session_refused(const char *members, const char *parameters, 
     struct sb_error err = {0};
     enum sb_err rc = tmpl_load(t, session_template(t, members), session_read(t, parameters), &err);
     ck_assert_msg(rc == SB_ETEMPLATE, "accepted: %s", members);
-    ck_assert_msg(strstr(tmpl_fault(t)->message, why) != NULL, "%s\nsaid: %s\nnot: %s", members, tmpl_fault(t)->message,
-                  why);
+    ck_assert_msg(strstr(tmpl_fault(t)->message, why) != NULL, "%s\nsaid: %s\nnot: %s", members,
+                  tmpl_fault(t)->message, why);
     tmpl_free(t);
 }
 

@@ -108,7 +108,8 @@ START_TEST(test_deployment__records)
     ck_assert_int_eq(call(ARM, "GET", SUB "/resourcegroups/rg/deployments/d1/operations" V, NULL), 200);
     ck_assert_uint_eq(items(), 3); /* the evaluation of the outputs included, as recorded */
     ck_assert_str_eq(json_text(json_path(item(1), "properties.targetResource.id")), NS "recns1/queues/q");
-    ck_assert_str_eq(json_text(json_path(item(2), "properties.provisioningOperation")), "EvaluateDeploymentOutput");
+    ck_assert_str_eq(json_text(json_path(item(2), "properties.provisioningOperation")),
+                     "EvaluateDeploymentOutput");
     char url[1024];
     snprintf(url, sizeof url, DEPLOY "d1/operations/%s" V, json_text(json_get(item(1), "operationId")));
     ck_assert_int_eq(call(ARM, "GET", url, NULL), 200);
@@ -375,12 +376,15 @@ START_TEST(test_deployment__management_group_and_tenant)
     static const char tenant[] = "/providers/Microsoft.Resources/deployments/t";
     static const char text[] =
         "{\"location\": \"westus\", \"properties\": {\"mode\": \"Incremental\", \"template\": {" HEAD_
-        ", \"resources\": [{\"type\": \"Microsoft.Resources/deployments\", \"apiVersion\": \"2022-09-01\", \"name\": "
+        ", \"resources\": [{\"type\": \"Microsoft.Resources/deployments\", \"apiVersion\": \"2022-09-01\", "
+        "\"name\": "
         "\"sub\", \"location\": \"westus\", \"subscriptionId\": \"" ENGINE_SUBSCRIPTION
         "\", \"properties\": {\"mode\": \"Incremental\", \"template\": {" HEAD_
-        ", \"resources\": [{\"type\": \"Microsoft.Resources/deployments\", \"apiVersion\": \"2022-09-01\", \"name\": "
+        ", \"resources\": [{\"type\": \"Microsoft.Resources/deployments\", \"apiVersion\": \"2022-09-01\", "
+        "\"name\": "
         "\"in\", \"resourceGroup\": \"rg\", \"properties\": {\"mode\": \"Incremental\", \"template\": {" HEAD_
-        ", \"resources\": [{\"type\": \"Other.Provider/things\", \"apiVersion\": \"1\", \"name\": \"x\"}]}}}]}}}], "
+        ", \"resources\": [{\"type\": \"Other.Provider/things\", \"apiVersion\": \"1\", \"name\": "
+        "\"x\"}]}}}]}}}], "
         "\"outputs\": {\"s\": {\"type\": \"string\", \"value\": \"[deployment().location]\"}}}}}";
     char url[512];
     snprintf(url, sizeof url, "%s/validate" V, managed);
@@ -404,13 +408,16 @@ START_TEST(test_deployment__management_group_and_tenant)
     snprintf(url, sizeof url, "%s" V, tenant);
     ck_assert_int_eq(call(ARM, "PUT", url, text), 403);
     ck_assert_str_eq(text_at("error.code"), "AuthorizationFailed");
-    ck_assert_int_eq(call(ARM, "POST", "/providers/Microsoft.Authorization/elevateAccess?api-version=2016-07-01", NULL), 200);
-    ck_assert_int_eq(call(ARM, "PUT",
-                          "/providers/Microsoft.Authorization/roleAssignments/"
-                          "88888888-0000-0000-0000-000000000009?api-version=2022-04-01",
-                          "{\"properties\":{\"roleDefinitionId\":\"/providers/Microsoft.Authorization/roleDefinitions/"
-                          "8e3af657-a8ff-443c-a75c-2fe8c4bcb635\",\"principalId\":\"" ENGINE_CLIENT_OID "\"}}"),
-                     201);
+    ck_assert_int_eq(
+        call(ARM, "POST", "/providers/Microsoft.Authorization/elevateAccess?api-version=2016-07-01", NULL),
+        200);
+    ck_assert_int_eq(
+        call(ARM, "PUT",
+             "/providers/Microsoft.Authorization/roleAssignments/"
+             "88888888-0000-0000-0000-000000000009?api-version=2022-04-01",
+             "{\"properties\":{\"roleDefinitionId\":\"/providers/Microsoft.Authorization/roleDefinitions/"
+             "8e3af657-a8ff-443c-a75c-2fe8c4bcb635\",\"principalId\":\"" ENGINE_CLIENT_OID "\"}}"),
+        201);
     ck_assert_int_eq(call(ARM, "PUT", url, text), 201);
     ck_assert_int_eq(call(ARM, "GET", url, NULL), 200);
     ck_assert_str_eq(text_at("properties.provisioningState"), "Succeeded");
@@ -425,16 +432,19 @@ END_TEST
 /* A provider's refusal quotes the value; the deployment does not. */
 START_TEST(test_deployment__refusals_tell_no_secret)
 {
-    ck_assert_int_eq(deploy("q",
-                            "\"parameters\": {\"pw\": {\"type\": \"securestring\"}}, \"resources\": [{\"type\": "
-                            "\"Microsoft.ServiceBus/namespaces\", \"apiVersion\": \"2021-11-01\", \"name\": \"quotes1\", "
-                            "\"location\": \"westus\"}, {\"type\": \"Microsoft.ServiceBus/namespaces/queues\", \"apiVersion\": "
-                            "\"2021-11-01\", \"name\": \"quotes1/q\", \"dependsOn\": [\"quotes1\"], \"properties\": "
-                            "{\"lockDuration\": \"[parameters('pw')]\"}}]",
-                            "{\"pw\": {\"value\": \"Hunter2-very-secret\"}}"),
-                     201);
+    ck_assert_int_eq(
+        deploy("q",
+               "\"parameters\": {\"pw\": {\"type\": \"securestring\"}}, \"resources\": [{\"type\": "
+               "\"Microsoft.ServiceBus/namespaces\", \"apiVersion\": \"2021-11-01\", \"name\": \"quotes1\", "
+               "\"location\": \"westus\"}, {\"type\": \"Microsoft.ServiceBus/namespaces/queues\", "
+               "\"apiVersion\": "
+               "\"2021-11-01\", \"name\": \"quotes1/q\", \"dependsOn\": [\"quotes1\"], \"properties\": "
+               "{\"lockDuration\": \"[parameters('pw')]\"}}]",
+               "{\"pw\": {\"value\": \"Hunter2-very-secret\"}}"),
+        201);
     ck_assert_str_eq(state("q"), "Failed");
-    ck_assert_ptr_nonnull(strstr(buf_str(&last->reply.body), "The value '*******************' of 'lockDuration'"));
+    ck_assert_ptr_nonnull(
+        strstr(buf_str(&last->reply.body), "The value '*******************' of 'lockDuration'"));
     ck_assert_ptr_null(strstr(buf_str(&last->reply.body), "Hunter2"));
     ck_assert_int_eq(call(ARM, "GET", DEPLOY "q/operations" V, NULL), 200);
     ck_assert_ptr_null(strstr(buf_str(&last->reply.body), "Hunter2"));
@@ -447,7 +457,9 @@ START_TEST(test_deployment__one_at_a_time)
     struct job_running job;
     int64_t since = 0;
     ck_assert(jobs_begin(e, &job, DEPLOY "busy", &since));
-    ck_assert_int_eq(deploy("BUSY", "\"resources\": [{\"type\": \"a.b/c\", \"apiVersion\": \"1\", \"name\": \"x\"}]", NULL),
+    ck_assert_int_eq(deploy("BUSY",
+                            "\"resources\": [{\"type\": \"a.b/c\", \"apiVersion\": \"1\", \"name\": \"x\"}]",
+                            NULL),
                      409);
     ck_assert_str_eq(text_at("error.code"), "DeploymentActive");
     ck_assert_ptr_nonnull(strstr(text_at("error.message"), "from '11/14/2023 10:13:20 PM' is still active"));

@@ -23,7 +23,7 @@ START_TEST(test_arm_entity__as_recorded)
     ck_assert_int_eq(arm("PUT", QUEUE "sb-queue" API, "{}"), 200);
     ck_assert_str_eq(buf_str(&last->reply.body),
                      "{\"id\":\"" QUEUE "sb-queue\",\"name\":\"sb-queue\",\"type\":\"Microsoft.ServiceBus/"
-                                        "namespaces/queues\",\"location\":\"westus\","
+                     "namespaces/queues\",\"location\":\"westus\","
                      "\"properties\":{\"maxMessageSizeInKilobytes\":1024,\"lockDuration\":\"PT1M\","
                      "\"maxSizeInMegabytes\":1024,"
                      "\"requiresDuplicateDetection\":false,\"requiresSession\":false,"

@@ -8,41 +8,53 @@ static const struct {
     const char *type, *before, *sent, *ran, *delta, *after;
 } rows[] = {
     {"Microsoft.ServiceBus/namespaces/queues", "{'properties':{'lockDuration':'PT1M','status':'Active'}}",
-     "{'properties':{'lockDuration':'PT60S'}}", NULL, "", "{'properties':{'lockDuration':'PT1M','status':'Active'}}"},
-    {"Microsoft.ServiceBus/namespaces", "{'sku':{'name':'Standard','tier':'Standard'}}", "{'sku':{'name':'Premium'}}", NULL,
+     "{'properties':{'lockDuration':'PT60S'}}", NULL, "",
+     "{'properties':{'lockDuration':'PT1M','status':'Active'}}"},
+    {"Microsoft.ServiceBus/namespaces", "{'sku':{'name':'Standard','tier':'Standard'}}",
+     "{'sku':{'name':'Premium'}}", NULL,
      "{'path':'sku.name','propertyChangeType':'Modify','before':'Standard','after':'Premium'}",
      "{'sku':{'name':'Premium','tier':'Standard'}}"},
-    {"Microsoft.ServiceBus/namespaces", "{'location':'westus','properties':{'a':1}}", "{'location':'West US','properties':{}}",
-     NULL, "", "{'location':'westus','properties':{'a':1}}"},
+    {"Microsoft.ServiceBus/namespaces", "{'location':'westus','properties':{'a':1}}",
+     "{'location':'West US','properties':{}}", NULL, "", "{'location':'westus','properties':{'a':1}}"},
     /* read-only members of both sides are not told, nor what is never shown */
-    {"Microsoft.ServiceBus/namespaces", "{'properties':{'status':'Active','metricId':'x'}}", "{'properties':{'status':'Off'}}",
+    {"Microsoft.ServiceBus/namespaces", "{'properties':{'status':'Active','metricId':'x'}}",
+     "{'properties':{'status':'Off'}}", NULL, "", "{'properties':{}}"},
+    {"Microsoft.KeyVault/vaults/secrets", "{'properties':{'secretUri':'u'}}", "{'properties':{'value':'s'}}",
      NULL, "", "{'properties':{}}"},
-    {"Microsoft.KeyVault/vaults/secrets", "{'properties':{'secretUri':'u'}}", "{'properties':{'value':'s'}}", NULL, "",
+    {"Microsoft.KeyVault/vaults", "{'properties':{}}", "{'properties':{'createMode':'recover'}}", NULL, "",
      "{'properties':{}}"},
-    {"Microsoft.KeyVault/vaults", "{'properties':{}}", "{'properties':{'createMode':'recover'}}", NULL, "", "{'properties':{}}"},
     {"Microsoft.ServiceBus/namespaces",
-     "{'properties':{'encryption':{'status':'Active','keyVaultProperties':[{'keyName':'k','keyVaultUri':'https://v.vault.azure.net'}]}}}",
-     "{'properties':{'encryption':{'keyVaultProperties':[{'keyName':'k','keyVaultUri':'https://v.vault.azure.net/'}]}}}", NULL, "",
-     "{'properties':{'encryption':{'keyVaultProperties':[{'keyName':'k','keyVaultUri':'https://v.vault.azure.net'}]}}}"},
+     "{'properties':{'encryption':{'status':'Active','keyVaultProperties':[{'keyName':'k','keyVaultUri':'"
+     "https://v.vault.azure.net'}]}}}",
+     "{'properties':{'encryption':{'keyVaultProperties':[{'keyName':'k','keyVaultUri':'https://"
+     "v.vault.azure.net/'}]}}}",
+     NULL, "",
+     "{'properties':{'encryption':{'keyVaultProperties':[{'keyName':'k','keyVaultUri':'https://"
+     "v.vault.azure.net'}]}}}"},
     /* an identity that the template no longer names is taken away */
-    {"Microsoft.ServiceBus/namespaces", "{'identity':{'userAssignedIdentities':{'/subscriptions/a.b':{'clientId':'c'},'/y':{}}}}",
+    {"Microsoft.ServiceBus/namespaces",
+     "{'identity':{'userAssignedIdentities':{'/subscriptions/a.b':{'clientId':'c'},'/y':{}}}}",
      "{'identity':{'userAssignedIdentities':{'/subscriptions/A.B':{}}}}", NULL,
      "{'path':'identity.userAssignedIdentities./y','propertyChangeType':'Delete','before':{}}",
      "{'identity':{'userAssignedIdentities':{'/subscriptions/a.b':{}}}}"},
     {"a.b/c", "{'tags':{}}", "{}", NULL, "", "{}"},
     {"a.b/c", "{'x':1}", "{'x':null}", NULL, "{'path':'x','propertyChangeType':'Delete','before':1}", "{}"},
     {"a.b/c", "{'x':[{'n':1},{'n':2}]}", "{'x':[{'n':3}]}", NULL,
-     "{'path':'x','propertyChangeType':'Array','children':[{'path':'0','propertyChangeType':'Modify','children':[{'path':'n',"
-     "'propertyChangeType':'Modify','before':1,'after':3}]},{'path':'1','propertyChangeType':'Delete','before':{'n':2}}]}",
+     "{'path':'x','propertyChangeType':'Array','children':[{'path':'0','propertyChangeType':'Modify','"
+     "children':[{'path':'n',"
+     "'propertyChangeType':'Modify','before':1,'after':3}]},{'path':'1','propertyChangeType':'Delete','"
+     "before':{'n':2}}]}",
      "{'x':[{'n':3}]}"},
-    {"a.b/c", "{'x':{'y':1}}", "{'x':7}", NULL, "{'path':'x','propertyChangeType':'Modify','before':{'y':1},'after':7}",
-     "{'x':7}"},
+    {"a.b/c", "{'x':{'y':1}}", "{'x':7}", NULL,
+     "{'path':'x','propertyChangeType':'Modify','before':{'y':1},'after':7}", "{'x':7}"},
     /* what run time gives is what is there: nothing changes; otherwise the expression is told */
     {"a.b/c", "{'x':'v'}", "{'x':'[reference(1)]'}", "{'x':'v'}", "", "{'x':'v'}"},
     {"a.b/c", "{'x':'v'}", "{'x':'[reference(1)]'}", "{'x':'w'}",
-     "{'path':'x','propertyChangeType':'Modify','before':'v','after':'[reference(1)]'}", "{'x':'[reference(1)]'}"},
+     "{'path':'x','propertyChangeType':'Modify','before':'v','after':'[reference(1)]'}",
+     "{'x':'[reference(1)]'}"},
     {"a.b/c", "{'x':'v'}", "{'x':'[reference(1)]'}", NULL,
-     "{'path':'x','propertyChangeType':'Modify','before':'v','after':'[reference(1)]'}", "{'x':'[reference(1)]'}"},
+     "{'path':'x','propertyChangeType':'Modify','before':'v','after':'[reference(1)]'}",
+     "{'x':'[reference(1)]'}"},
 };
 
 static struct sb_arena *a;
@@ -85,8 +97,8 @@ START_TEST(test_whatif__compares)
     struct sb_buf delta;
     buf_init(&delta, 1u << 20);
     const struct whatif_rules *rules = whatif_rules(rows[_i].type, text_istarts(rows[_i].type, "Microsoft."));
-    const struct tv *after = whatif_merge(a, rules, value(rules, rows[_i].before), value(rules, rows[_i].sent),
-                                          value(rules, rows[_i].ran), &delta);
+    const struct tv *after = whatif_merge(a, rules, value(rules, rows[_i].before),
+                                          value(rules, rows[_i].sent), value(rules, rows[_i].ran), &delta);
     ck_assert_ptr_nonnull(after);
     ck_assert_str_eq(buf_str(&delta), quoted(rows[_i].delta));
     ck_assert_str_eq(tv_print(a, after, NULL), quoted(rows[_i].after));

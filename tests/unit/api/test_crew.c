@@ -1,5 +1,5 @@
-/* test_crew.c: jobs are settled in the order in which they were given out, whoever is ready first; and a crew that finds
- * no thread works alone. */
+/* test_crew.c: jobs are settled in the order in which they were given out, whoever is ready first; and a crew
+ * that finds no thread works alone. */
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>

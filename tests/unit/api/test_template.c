@@ -373,30 +373,32 @@ END_TEST
 
 START_TEST(test_template__order)
 {
-    struct
-        tmpl
-            *
-                t = session_load("'resources': [" NAMESPACE("a", ", 'dependsOn': ['loop', 'b']") "," NAMESPACE(
-                                     "b", ", "
-                                          "'dependsOn': "
-                                          "['["
-                                          "resourceId("
-                                          "\\'Microsoft."
-                                          "ServiceBus/"
-                                          "namespaces\\'"
-                                          ", "
-                                          "\\'d\\')]']") "," NAMESPACE("[concat(\\'c\\', copyIndex())]",
-                                                                       ", 'copy': {'name': 'loop', 'count': "
-                                                                       "2}") "," NAMESPACE("d",
-                                                                                           ", 'dependsOn': "
-                                                                                           "['Microsoft."
-                                                                                           "ServiceBus/"
-                                                                                           "namespaces/"
-                                                                                           "e']") "," NAMESPACE("e",
-                                                                                                                "") "," NAMESPACE("f",
-                                                                                                                                  ", 'condition': false") "," NAMESPACE("g",
-                                                                                                                                                                        ", 'dependsOn': ['f']") "]",
-                                 NULL);
+    struct tmpl *t = session_load(
+        "'resources': [" NAMESPACE("a", ", 'dependsOn': ['loop', 'b']") "," NAMESPACE(
+            "b",
+            ", "
+            "'dependsOn': "
+            "['["
+            "resourceId("
+            "\\'Microsoft."
+            "ServiceBus/"
+            "namespaces\\'"
+            ", "
+            "\\'d\\')]']") "," NAMESPACE("[concat(\\'c\\', copyIndex())]",
+                                         ", 'copy': {'name': 'loop', 'count': "
+                                         "2}") "," NAMESPACE("d",
+                                                             ", 'dependsOn': "
+                                                             "['Microsoft."
+                                                             "ServiceBus/"
+                                                             "namespaces/"
+                                                             "e']") "," NAMESPACE("e",
+                                                                                  "") "," NAMESPACE("f",
+                                                                                                    ", "
+                                                                                                    "'conditi"
+                                                                                                    "on': "
+                                                                                                    "false") "," NAMESPACE("g",
+                                                                                                                           ", 'dependsOn': ['f']") "]",
+        NULL);
     ck_assert_str_eq(order(t), "c0 c1 e d b a f g");
     const struct tmpl_resource *a = tmpl_resource(t, 0);
     ck_assert_uint_eq(a->depends_n, 2);

@@ -1,23 +1,31 @@
 /*
- * test_template_functions.c: every function of the language, by table: what it gives and how it fails. Expressions stand in
- * a resource's body. A test asserts that no function is without a row of each kind (where it can fail).
+ * test_template_functions.c: every function of the language, by table: what it gives and how it fails.
+ * Expressions stand in a resource's body. A test asserts that no function is without a row of each kind
+ * (where it can fail).
  */
 #include "tests/unit/api/template_fixture.h"
 
 /* Around every expression: parameters, variables, a function, two resources. */
 static const char frame[] =
-    "'parameters': {'text': {'type': 'string', 'defaultValue': 'abc'}, 'n': {'type': 'int', 'defaultValue': 7},"
-    " 'list': {'type': 'array', 'defaultValue': ['one', 'two', 'three']}, 'guid': {'type': 'string', 'defaultValue': '[newGuid()]'},"
-    " 'now': {'type': 'string', 'defaultValue': '[utcNow()]'}, 'nowu': {'type': 'string', 'defaultValue': \"[utcNow('u')]\"},"
+    "'parameters': {'text': {'type': 'string', 'defaultValue': 'abc'}, 'n': {'type': 'int', 'defaultValue': "
+    "7},"
+    " 'list': {'type': 'array', 'defaultValue': ['one', 'two', 'three']}, 'guid': {'type': 'string', "
+    "'defaultValue': '[newGuid()]'},"
+    " 'now': {'type': 'string', 'defaultValue': '[utcNow()]'}, 'nowu': {'type': 'string', 'defaultValue': "
+    "\"[utcNow('u')]\"},"
     " 'nowd': {'type': 'string', 'defaultValue': \"[utcNow('dddd, d MMM yyyy h:mm tt fff')]\"},"
-    " 'obj': {'type': 'object', 'defaultValue': {'one': 'a', 'two': 2, 'Three': ['x'], 'nested': {'deep': {'n': 1}}}}},"
-    "'variables': {'v': '[concat(parameters(\\'text\\'), \\'-v\\')]', 'copy': [{'name': 'loop', 'count': 3, 'input': '[copyIndex(\\'loop\\', 5)]'}]},"
+    " 'obj': {'type': 'object', 'defaultValue': {'one': 'a', 'two': 2, 'Three': ['x'], 'nested': {'deep': "
+    "{'n': 1}}}}},"
+    "'variables': {'v': '[concat(parameters(\\'text\\'), \\'-v\\')]', 'copy': [{'name': 'loop', 'count': 3, "
+    "'input': '[copyIndex(\\'loop\\', 5)]'}]},"
     "'functions': [{'namespace': 'my', 'members': {'twice': {'parameters': [{'name': 's', 'type': 'string'}],"
     "  'output': {'type': 'string', 'value': \"[concat(parameters('s'), parameters('s'))]\"}}}}],"
     "'resources': [{'type': 'Microsoft.ServiceBus/namespaces', 'apiVersion': '2021-11-01', 'name': 'other'},"
-    " {'type': 'Microsoft.ServiceBus/namespaces', 'apiVersion': '2021-11-01', 'name': '[concat(\\'ns\\', copyIndex())]',"
+    " {'type': 'Microsoft.ServiceBus/namespaces', 'apiVersion': '2021-11-01', 'name': '[concat(\\'ns\\', "
+    "copyIndex())]',"
     "  'copy': {'name': 'nsloop', 'count': 3}, 'properties': {'v': \"%s\"}},"
-    " {'type': 'Microsoft.ServiceBus/namespaces', 'apiVersion': '2021-11-01', 'name': '[concat(\\'p\\', copyIndex())]',"
+    " {'type': 'Microsoft.ServiceBus/namespaces', 'apiVersion': '2021-11-01', 'name': '[concat(\\'p\\', "
+    "copyIndex())]',"
     "  'copy': {'name': 'pair', 'count': 2}}]";
 
 static const struct tv *run(struct tmpl *t, const char *expression, struct sb_error *err)
@@ -66,8 +74,10 @@ static const struct {
     {"[indexOf(createArray('a', 'b'), 'B')]", "-1"},
     {"[lastIndexOf('test', 't')]", "3"},
     {"[lastIndexOf(createArray(1, 2, 1), 1)]", "2"},
-    {"[intersection(createArray('one', 'two', 'three'), createArray('two', 'three'))]", "[\"two\",\"three\"]"},
-    {"[intersection(json('{\\\"one\\\": \\\"a\\\", \\\"two\\\": \\\"b\\\"}'), json('{\\\"one\\\": \\\"a\\\", \\\"two\\\": \\\"z\\\"}'))]",
+    {"[intersection(createArray('one', 'two', 'three'), createArray('two', 'three'))]",
+     "[\"two\",\"three\"]"},
+    {"[intersection(json('{\\\"one\\\": \\\"a\\\", \\\"two\\\": \\\"b\\\"}'), json('{\\\"one\\\": \\\"a\\\", "
+     "\\\"two\\\": \\\"z\\\"}'))]",
      "{\"one\":\"a\"}"},
     {"[last('One Two')]", "\"o\""},
     {"[last('\xc3\xa9t\xc3\xa9')]", "\"\xc3\xa9\""},
@@ -91,7 +101,8 @@ static const struct {
     {"[tryGet(parameters('obj'), 'no', 'such')]", "null"},
     {"[tryGet(parameters('list'), 1)]", "\"two\""},
     {"[union(createArray(1, 2), createArray(2, 3))]", "[1,2,3]"},
-    {"[union(json('{\\\"a\\\": {\\\"x\\\": 1}, \\\"b\\\": [1]}'), json('{\\\"a\\\": {\\\"y\\\": 2}, \\\"b\\\": [2]}'))]",
+    {"[union(json('{\\\"a\\\": {\\\"x\\\": 1}, \\\"b\\\": [1]}'), json('{\\\"a\\\": {\\\"y\\\": 2}, "
+     "\\\"b\\\": [2]}'))]",
      "{\"a\":{\"x\":1,\"y\":2},\"b\":[2]}"},
     /* object and conversion */
     {"[bool('true')]", "true"},
@@ -120,15 +131,19 @@ static const struct {
     {"[groupBy(createArray('aa', 'b', 'ab'), lambda('s', first(lambdaVariables('s'))))]",
      "{\"a\":[\"aa\",\"ab\"],\"b\":[\"b\"]}"},
     {"[map(range(0, 3), lambda('i', mul(lambdaVariables('i'), 2)))]", "[0,2,4]"},
-    {"[map(range(0, 2), lambda('i', map(range(0, 2), lambda('j', add(lambdaVariables('i'), lambdaVariables('j'))))))]",
+    {"[map(range(0, 2), lambda('i', map(range(0, 2), lambda('j', add(lambdaVariables('i'), "
+     "lambdaVariables('j'))))))]",
      "[[0,1],[1,2]]"},
     {"[mapValues(createObject('a', 1), lambda('v', add(lambdaVariables('v'), 1)))]", "{\"a\":2}"},
     {"[reduce(range(1, 4), 0, lambda('sum', 'x', add(lambdaVariables('sum'), lambdaVariables('x'))))]", "10"},
-    {"[reduce(createArray('a', 'b'), '', lambda('s', 'x', 'i', concat(lambdaVariables('s'), lambdaVariables('x'), string(lambdaVariables('i')))))]",
+    {"[reduce(createArray('a', 'b'), '', lambda('s', 'x', 'i', concat(lambdaVariables('s'), "
+     "lambdaVariables('x'), string(lambdaVariables('i')))))]",
      "\"a0b1\""},
-    {"[sort(createArray(3, 1, 2, 1), lambda('a', 'b', less(lambdaVariables('a'), lambdaVariables('b'))))]", "[1,1,2,3]"},
+    {"[sort(createArray(3, 1, 2, 1), lambda('a', 'b', less(lambdaVariables('a'), lambdaVariables('b'))))]",
+     "[1,1,2,3]"},
     {"[sort(createArray(), lambda('a', 'b', true()))]", "[]"},
-    {"[toObject(createArray('x', 'y'), lambda('e', lambdaVariables('e')), lambda('e', concat(lambdaVariables('e'), '!')))]",
+    {"[toObject(createArray('x', 'y'), lambda('e', lambdaVariables('e')), lambda('e', "
+     "concat(lambdaVariables('e'), '!')))]",
      "{\"x\":\"x!\",\"y\":\"y!\"}"},
     {"[toObject(createArray('x'), lambda('e', lambdaVariables('e')))]", "{\"x\":\"x\"}"},
     /* logical, comparison, numeric */
@@ -161,7 +176,8 @@ static const struct {
      "\"Hello, User. Formatted number: 8,175,133\""},
     {"[format('{{{0}}}|{1,5}|{1,-5}|{2:D3}|{2:x}|{2:X4}|{3}', 'a', 'bc', 31, true())]",
      "\"{a}|   bc|bc   |031|1f|001F|True\""},
-    {"[format('{0:0000.00} {1:#,##0} {2:F1} {3:P0} {4:E2}', 12, 1234567, float('2.25'), float('0.5'), 12345)]",
+    {"[format('{0:0000.00} {1:#,##0} {2:F1} {3:P0} {4:E2}', 12, 1234567, float('2.25'), float('0.5'), "
+     "12345)]",
      "\"0012.00 1,234,567 2.3 50 % 1.23E+004\""},
     {"[format('{0:D8}-{1:N2}-{2}', -42, float('1234.5'), createArray(1))]", "\"-00000042-1,234.50-[1]\""},
     {"[join(createArray('a', 1, true()), ', ')]", "\"a, 1, True\""},
@@ -190,7 +206,8 @@ static const struct {
     {"[uniqueString('hello', 'world')]", "\"a7wkljktk6wne\""},
     {"[uniqueString('abc')]", "\"cgtzqvhu4i23s\""},
     {"[uniqueString('foo', 'bar', 'baz')]", "\"xzi4ioaxtmth4\""},
-    {"[uniqueString('/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/my-rg')]", "\"bmg7c6xu4tw46\""},
+    {"[uniqueString('/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/my-rg')]",
+     "\"bmg7c6xu4tw46\""},
     {"[uri('http://contoso.org/firstpath', 'myscript.sh')]", "\"http://contoso.org/myscript.sh\""},
     {"[uri('http://contoso.org/firstpath/', 'myscript.sh')]", "\"http://contoso.org/firstpath/myscript.sh\""},
     {"[uri('http://contoso.org', 'x/y')]", "\"http://contoso.org/x/y\""},
@@ -210,11 +227,12 @@ static const struct {
     {"[dateTimeFromEpoch(1683040573)]", "\"2023-05-02T15:16:13Z\""},
     {"[dateTimeToEpoch('2023-05-02T15:16:13Z')]", "1683040573"},
     /* cidr */
-    {"[parseCidr('10.144.0.0/20')]",
-     "{\"network\":\"10.144.0.0\",\"netmask\":\"255.255.240.0\",\"broadcast\":\"10.144.15.255\",\"firstUsable\":"
-     "\"10.144.0.1\",\"lastUsable\":\"10.144.15.254\",\"cidr\":20}"},
+    {"[parseCidr('10.144.0.0/20')]", "{\"network\":\"10.144.0.0\",\"netmask\":\"255.255.240.0\","
+                                     "\"broadcast\":\"10.144.15.255\",\"firstUsable\":"
+                                     "\"10.144.0.1\",\"lastUsable\":\"10.144.15.254\",\"cidr\":20}"},
     {"[parseCidr('fdad:3236:5555::/48')]",
-     "{\"network\":\"fdad:3236:5555::\",\"netmask\":\"ffff:ffff:ffff::\",\"firstUsable\":\"fdad:3236:5555::1\","
+     "{\"network\":\"fdad:3236:5555::\",\"netmask\":\"ffff:ffff:ffff::\",\"firstUsable\":\"fdad:3236:5555::"
+     "1\","
      "\"lastUsable\":\"fdad:3236:5555:ffff:ffff:ffff:ffff:ffff\",\"cidr\":48}"},
     {"[cidrSubnet('10.144.0.0/20', 24, 0)]", "\"10.144.0.0/24\""},
     {"[cidrSubnet('10.144.0.0/20', 24, 15)]", "\"10.144.15.0/24\""},
@@ -232,13 +250,16 @@ static const struct {
      "\"/subscriptions/s/resourceGroups/other/providers/Microsoft.X/y/a\""},
     {"[subscriptionResourceId('Microsoft.Authorization/roleDefinitions', 'r')]",
      "\"/subscriptions/" SUB "/providers/Microsoft.Authorization/roleDefinitions/r\""},
-    {"[subscriptionResourceId('Microsoft.Resources/resourceGroups', 'g')]", "\"/subscriptions/" SUB "/resourceGroups/g\""},
+    {"[subscriptionResourceId('Microsoft.Resources/resourceGroups', 'g')]",
+     "\"/subscriptions/" SUB "/resourceGroups/g\""},
     {"[tenantResourceId('Microsoft.Management/managementGroups', 'm')]",
      "\"/providers/Microsoft.Management/managementGroups/m\""},
     {"[managementGroupResourceId('m', 'Microsoft.Authorization/policyDefinitions', 'p')]",
-     "\"/providers/Microsoft.Management/managementGroups/m/providers/Microsoft.Authorization/policyDefinitions/p\""},
+     "\"/providers/Microsoft.Management/managementGroups/m/providers/Microsoft.Authorization/"
+     "policyDefinitions/p\""},
     {"[extensionResourceId(resourceId('Microsoft.X/y', 'a'), 'Microsoft.Authorization/locks', 'l')]",
-     "\"/subscriptions/" SUB "/resourceGroups/rg/providers/Microsoft.X/y/a/providers/Microsoft.Authorization/locks/l\""},
+     "\"/subscriptions/" SUB
+     "/resourceGroups/rg/providers/Microsoft.X/y/a/providers/Microsoft.Authorization/locks/l\""},
     {"[reference('other').id]", "\"" NS "other\""},
     {"[reference('other').version]", "\"2021-11-01\""},
     {"[reference(resourceId('Microsoft.X/y', 'a'), '2020-01-01', 'Full').location]", "\"westus\""},
@@ -302,7 +323,8 @@ static const struct {
     {"[array()]", "function requires 1 argument(s) while 0 were provided"},
     {"[concat('a', createArray())]", "all arrays, or all strings"},
     {"[concat()]", "requires at least 1 argument(s)"},
-    {"[contains(1, 1)]", "expected to be of type 'Array, Object or String'. The provided value is of type 'Integer'"},
+    {"[contains(1, 1)]",
+     "expected to be of type 'Array, Object or String'. The provided value is of type 'Integer'"},
     {"[contains('a', createArray())]", "a string or an object, and a string"},
     {"[empty(5)]", "an array, an object or a string"},
     {"[first(5)]", "Array or String"},
@@ -367,7 +389,8 @@ static const struct {
     {"[greaterOrEquals(1, '1')]", "matching types"},
     {"[startsWith(1, 'a')]", "'String'"},
     {"[endsWith('a', 1)]", "'String'"},
-    {"[format('->{123}<-', 123)]", "the format is invalid: 'Index (zero based) must be greater than or equal to zero"},
+    {"[format('->{123}<-', 123)]",
+     "the format is invalid: 'Index (zero based) must be greater than or equal to zero"},
     {"[format('{0', 1)]", "not in a correct format"},
     {"[format('{0:Q}', 1)]", "Format specifier was invalid"},
     {"[format('}', 1)]", "not in a correct format"},
@@ -405,7 +428,8 @@ static const struct {
     {"[cidrSubnet('10.144.0.0/20', 8, 0)]", "at least as long"},
     {"[cidrHost('10.144.3.0/24', 254)]", "index is out of range"},
     {"[resourceId('Microsoft.Storage/storageAccounts', 'a', 'b')]",
-     "Unable to evaluate template language function 'resourceId': the type 'Microsoft.Storage/storageAccounts' requires "
+     "Unable to evaluate template language function 'resourceId': the type "
+     "'Microsoft.Storage/storageAccounts' requires "
      "'1' resource name argument(s)."},
     {"[resourceId('a', 'b')]", "must hold a resource type"},
     {"[subscriptionResourceId('a', 'b')]", "must hold a resource type"},
@@ -448,8 +472,8 @@ static const struct {
     {"[ ]", "expected token 'Identifier' and actual 'EndOfData'"},
     {"[concat('a') + 1]", "the string character '+' at position"},
     {"[concat('a'){}]", "the string character '{' at position '11' is not expected"},
-    {"[parameters('obj').nosuch]",
-     "The language expression property 'nosuch' doesn't exist, available properties are 'one, two, Three, nested'."},
+    {"[parameters('obj').nosuch]", "The language expression property 'nosuch' doesn't exist, available "
+                                   "properties are 'one, two, Three, nested'."},
     {"[parameters('list')[9]]", "The language expression property array index '9' is out of bounds."},
     {"[parameters('text').x]", "can't be evaluated: the value is of type 'String'"},
     {"[parameters('text')[0]]", "can't be indexed"},
@@ -462,8 +486,8 @@ START_TEST(test_functions__refuse)
     struct sb_error err = {0};
     const struct tv *v = run(t, bad[_i].expression, &err);
     ck_assert_msg(v == NULL, "%s gave %s", bad[_i].expression, v ? session_json(t, v) : "");
-    ck_assert_msg(strstr(tmpl_fault(t)->message, bad[_i].why) != NULL, "%s\nsaid %s\nnot  %s", bad[_i].expression,
-                  tmpl_fault(t)->message, bad[_i].why);
+    ck_assert_msg(strstr(tmpl_fault(t)->message, bad[_i].why) != NULL, "%s\nsaid %s\nnot  %s",
+                  bad[_i].expression, tmpl_fault(t)->message, bad[_i].why);
     ck_assert_str_eq(tmpl_fault(t)->code, "InvalidTemplate");
     tmpl_free(t);
 }
@@ -474,7 +498,8 @@ static bool called(const char *expression, const char *name)
 {
     size_t n = strlen(name);
     for (const char *p = expression; (p = strstr(p, name)); p += n) {
-        if (p[n] == '(' && (p == expression || !strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", p[-1])))
+        if (p[n] == '(' &&
+            (p == expression || !strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", p[-1])))
             return true;
     }
     return false;
@@ -484,7 +509,8 @@ START_TEST(test_functions__each_has_rows)
 {
     for (size_t i = 0; tmpl_function_name(i); i++) {
         const char *name = strcmp(tmpl_function_name(i), "list*") ? tmpl_function_name(i) : "listKeys";
-        bool gives = called(frame, name) || strcmp(name, "managementGroup") == 0, refuses = strcmp(name, "createArray") == 0;
+        bool gives = called(frame, name) || strcmp(name, "managementGroup") == 0,
+             refuses = strcmp(name, "createArray") == 0;
         for (size_t k = 0; k < SB_ARRAY_LEN(good); k++)
             gives |= called(good[k].expression, name);
         for (size_t k = 0; k < SB_ARRAY_LEN(bad); k++)

@@ -1,4 +1,5 @@
-/* test_template_lenient.c: the JSON that only deployments accept, where its values stand, and how it is refused. */
+/* test_template_lenient.c: the JSON that only deployments accept, where its values stand, and how it is
+ * refused. */
 #include "tests/unit/api/template_fixture.h"
 
 static const struct {
@@ -13,7 +14,8 @@ static const struct {
     {"{\"a\": 1, }", "{\"a\":1}"},
     {"{\"a\":1,\"A\":2}", "{\"a\":1,\"A\":2}"},
     {"\xef\xbb\xbf{}", "{}"},
-    {"[null, true, false, -0.5, 1e2, 9223372036854775807]", "[null,true,false,-0.5,100.0,9223372036854775807]"},
+    {"[null, true, false, -0.5, 1e2, 9223372036854775807]",
+     "[null,true,false,-0.5,100.0,9223372036854775807]"},
     {"\"\\u00e9\\ud83d\\ude00\\/\"", "\"\xc3\xa9\xf0\x9f\x98\x80/\""},
     {"'[[not expression]'", "\"[[not expression]\""},
 };
@@ -32,7 +34,8 @@ static const struct {
 } bad[] = {
     {"", "Unexpected end when reading JSON.", "", 1, 0},
     {"{\"a\": }", "Unexpected character encountered while parsing value: }.", "a", 1, 6},
-    {"{\"a\": [1,\n {\"b\": x}]}", "Unexpected character encountered while parsing value: x.", "a[1].b", 2, 7},
+    {"{\"a\": [1,\n {\"b\": x}]}", "Unexpected character encountered while parsing value: x.", "a[1].b", 2,
+     7},
     {"{\"a\" 1}", "Invalid character after parsing property name. Expected ':' but got: 1.", "a", 1, 5},
     {"{,}", "Invalid property identifier character: ,.", "", 1, 1},
     {"[1 2]", "After parsing a value an unexpected character was encountered: 2.", "[0]", 1, 3},
@@ -61,7 +64,8 @@ START_TEST(test_lenient__refuses)
     const struct tmpl_fault *f = tmpl_fault(t);
     ck_assert_str_eq(f->code, "InvalidRequestContent");
     ck_assert_msg(strstr(f->message, bad[_i].why) != NULL, "%s: %s", bad[_i].text, f->message);
-    ck_assert_msg(strcmp(f->path, bad[_i].path) == 0 && f->line == bad[_i].line && f->position == bad[_i].position,
+    ck_assert_msg(strcmp(f->path, bad[_i].path) == 0 && f->line == bad[_i].line &&
+                      f->position == bad[_i].position,
                   "%s: '%s' %u:%u", bad[_i].text, f->path, f->line, f->position);
     tmpl_free(t);
 }

@@ -309,7 +309,10 @@ START_TEST(test_text__utf8_length)
     ck_assert_uint_eq(utf8_length("", 0), 0);
     ck_assert_uint_eq(utf8_length("abc", 3), 3);
     ck_assert_uint_eq(utf8_length("a\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", 10), 4);
-    ck_assert_uint_eq(utf8_length("\xe2\x82\xac" "x", 3), 1); /* no further than n */
+    ck_assert_uint_eq(utf8_length("\xe2\x82\xac"
+                                  "x",
+                                  3),
+                      1); /* no further than n */
 }
 END_TEST
 

@@ -42,7 +42,7 @@ static inline struct entity_view q_look(const char *name)
 
 #define ck_counts(name, a, d, s)                                                                             \
     do {                                                                                                     \
-        struct entity_view now_ = q_look(name);                                                                    \
+        struct entity_view now_ = q_look(name);                                                              \
         ck_assert_int_eq(now_.active, a);                                                                    \
         ck_assert_int_eq(now_.dead_letter, d);                                                               \
         ck_assert_int_eq(now_.scheduled, s);                                                                 \

@@ -186,9 +186,12 @@ START_TEST(test_queue__no_namespace)
     bool existed;
     s.ns = "nobody-there";
     ck_assert_int_eq(q_try(&s), SB_ENONAMESPACE);
-    ck_assert_int_eq(broker_entity_get(e, "nobody-there", ENTITY_QUEUE, "q", arena, &q, &err), SB_ENONAMESPACE);
-    ck_assert_int_eq(broker_entity_list(e, "nobody-there", ENTITY_QUEUE, NULL, 0, 10, arena, &list, &n, &err), SB_ENONAMESPACE);
-    ck_assert_int_eq(broker_entity_delete(e, "nobody-there", ENTITY_QUEUE, "q", &existed, &err), SB_ENONAMESPACE);
+    ck_assert_int_eq(broker_entity_get(e, "nobody-there", ENTITY_QUEUE, "q", arena, &q, &err),
+                     SB_ENONAMESPACE);
+    ck_assert_int_eq(broker_entity_list(e, "nobody-there", ENTITY_QUEUE, NULL, 0, 10, arena, &list, &n, &err),
+                     SB_ENONAMESPACE);
+    ck_assert_int_eq(broker_entity_delete(e, "nobody-there", ENTITY_QUEUE, "q", &existed, &err),
+                     SB_ENONAMESPACE);
 }
 END_TEST
 

@@ -1,5 +1,5 @@
-/* test_broker_topic.c: topics: who gets a copy, what rules make of it, what a topic takes with it, what survives a
- * restart. */
+/* test_broker_topic.c: topics: who gets a copy, what rules make of it, what a topic takes with it, what
+ * survives a restart. */
 #include "tests/unit/engine/broker_fixture.h"
 
 #define A "t/subscriptions/a"
@@ -278,10 +278,12 @@ START_TEST(test_topic__lists)
     ck_assert_int_eq(broker_entity_list(e, NS, ENTITY_TOPIC, NULL, 0, 10, arena, &list, &n, &err), SB_OK);
     ck_assert_int_eq((int)n, 2);
     ck_assert_str_eq(list[1].name, "u");
-    ck_assert_int_eq(broker_entity_list(e, NS, ENTITY_SUBSCRIPTION, "t", 1, 10, arena, &list, &n, &err), SB_OK);
+    ck_assert_int_eq(broker_entity_list(e, NS, ENTITY_SUBSCRIPTION, "t", 1, 10, arena, &list, &n, &err),
+                     SB_OK);
     ck_assert_int_eq((int)n, 1);
     ck_assert_str_eq(list[0].name, B);
-    ck_assert_int_eq(broker_entity_list(e, NS, ENTITY_SUBSCRIPTION, "q", 0, 10, arena, &list, &n, &err), SB_EGONE);
+    ck_assert_int_eq(broker_entity_list(e, NS, ENTITY_SUBSCRIPTION, "q", 0, 10, arena, &list, &n, &err),
+                     SB_EGONE);
     ck_assert_int_eq(rule(A, "a", &(struct rule_spec){.sql = "1=1"}), SB_OK);
     ck_assert_int_eq(rule(A, "A", &(struct rule_spec){.sql = "1=2"}), SB_OK); /* the same one */
     ck_assert_int_eq(broker_rule_list(e, NS, A, arena, &rules, &n, &err), SB_OK);

@@ -1,5 +1,5 @@
-/* test_sqlfilter.c: the language of rules: what filters say of a message, what actions make of it, and where a
- * mistake is found. */
+/* test_sqlfilter.c: the language of rules: what filters say of a message, what actions make of it, and where
+ * a mistake is found. */
 #include <string.h>
 #include "server/engine/sqlfilter.h"
 #include "tests/unit/unit.h"
@@ -160,21 +160,25 @@ static const struct {
     const char *filter, *detail;
 } mistakes[] = {
     {"", "The SQL expression is empty."},
-    {" ", "line=1, column=2, Token in error=, Additional details= syntax error, unexpected end of the expression"},
+    {" ",
+     "line=1, column=2, Token in error=, Additional details= syntax error, unexpected end of the expression"},
     {"priority", "column=1, Token in error=p, Additional details= a condition is expected here"},
     {"priority =", "column=11, Token in error=, Additional details= syntax error, unexpected end"},
     {"priority = = 3", "column=12, Token in error==,"},
-    {"priority = 3 3", "column=14, Token in error=3, Additional details= syntax error, unexpected token, expecting "
-                       "an operator, AND, OR or the end"},
+    {"priority = 3 3",
+     "column=14, Token in error=3, Additional details= syntax error, unexpected token, expecting "
+     "an operator, AND, OR or the end"},
     {"1 = 1 AND", "unexpected end of the expression, expecting a value"},
     {"(1 = 1", "unexpected end of the expression, expecting ')'"},
     {"1 = 1)", "column=6, Token in error=)"},
     {"1 = 1\n AND color == 3", "line=2, column=13, Token in error==,"},
     {"color = 'blue", "column=9, Token in error='blue,"},
     {"[color = 1", "column=1, Token in error=[color = 1"},
-    {"sys.Nonsense = 1", "column=5, Token in error=Nonsense, Additional details= there is no such system property"},
-    {"other.color = 1", "column=1, Token in error=other, Additional details= the scope of a property is 'sys' or "
-                        "'user'"},
+    {"sys.Nonsense = 1",
+     "column=5, Token in error=Nonsense, Additional details= there is no such system property"},
+    {"other.color = 1",
+     "column=1, Token in error=other, Additional details= the scope of a property is 'sys' or "
+     "'user'"},
     {"abs(1) = 1", "column=1, Token in error=abs, Additional details= there is no such function"},
     {"color = @p", "column=9, Token in error=@p, Additional details= the parameter has no value"},
     {"color IS 3", "expecting NULL, or NOT NULL"},
@@ -274,8 +278,9 @@ END_TEST
 static const struct {
     const char *action, *detail;
 } bad_actions[] = {
-    {"EventType = Other", "line=1, column=1, Token in error=EventType, Additional details= syntax error, unexpected "
-                          "token, expecting SET, or REMOVE"},
+    {"EventType = Other",
+     "line=1, column=1, Token in error=EventType, Additional details= syntax error, unexpected "
+     "token, expecting SET, or REMOVE"},
     {"SET color", "expecting '='"},
     {"SET = 3", "the name of a property"},
     {"SET color = ", "expecting a value"},

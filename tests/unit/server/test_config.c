@@ -318,12 +318,13 @@ START_TEST(test_config__actions)
     struct sb_buf b;
     buf_init(&b, 65536);
     config_hosts(&c, &b);
-    ck_assert_str_eq(buf_str(&b), "127.0.0.1 management.localhost login.localhost graph.localhost management.azure.com "
-                                  "login.microsoftonline.com login.windows.net graph.microsoft.com\n"
-                                  "127.0.0.1 contoso.servicebus.windows.net contoso.servicebus.localhost "
-                                  "contoso.vault.azure.net contoso.vault.localhost\n"
-                                  "127.0.0.1 vault1.servicebus.windows.net vault1.servicebus.localhost "
-                                  "vault1.vault.azure.net vault1.vault.localhost\n");
+    ck_assert_str_eq(buf_str(&b),
+                     "127.0.0.1 management.localhost login.localhost graph.localhost management.azure.com "
+                     "login.microsoftonline.com login.windows.net graph.microsoft.com\n"
+                     "127.0.0.1 contoso.servicebus.windows.net contoso.servicebus.localhost "
+                     "contoso.vault.azure.net contoso.vault.localhost\n"
+                     "127.0.0.1 vault1.servicebus.windows.net vault1.servicebus.localhost "
+                     "vault1.vault.azure.net vault1.vault.localhost\n");
     buf_done(&b);
 }
 END_TEST
