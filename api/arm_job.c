@@ -54,7 +54,7 @@ void arm_job_reply(struct request *r, enum arm_job job, const char *sub, const c
 
 enum sb_err arm_job_result(struct request *r, struct sb_error *err)
 {
-    enum sb_err rc;
+    enum sb_err rc = SB_OK;
     size_t n = 0, i = 0;
     struct json *job = NULL;
     const char *id = request_param(r, "id");
