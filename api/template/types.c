@@ -143,6 +143,7 @@ static bool check_members(struct tmpl *t, const struct tv *declaration, const st
 {
     const struct tv *known = types_facet(t, declaration, "properties");
     const struct tv *others = types_facet(t, declaration, "additionalProperties");
+    bool closed = tv_is(others, TV_BOOL) && !others->u.b;
     for (uint32_t i = 0; tv_is(known, TV_OBJECT) && i < known->n; i++) {
         const struct tv_member *m = &known->u.members[i];
         if (!tv_get(v, m->key) && !types_nullable(t, m->value))
@@ -151,7 +152,7 @@ static bool check_members(struct tmpl *t, const struct tv *declaration, const st
     for (uint32_t i = 0; i < v->n; i++) {
         const struct tv_member *m = &v->u.members[i];
         const struct tv *type = tv_get(known, m->key);
-        if (!type && tv_is(others, TV_BOOL) && !others->u.b)
+        if (!type && closed)
             return fail(t, "The property '%.100s' of '%.100s' is not allowed.", m->key, what);
         if (!type && tv_is(others, TV_OBJECT))
             type = others;

@@ -291,7 +291,7 @@ static enum sb_err change_run(struct tx *tx, void *arg, struct sb_error *err)
         if (n[i] == NULL)
             return sb_fail(err, SB_ENONAMESPACE, "One of the two namespaces does not exist any more.");
     }
-    if (c->same_encryption && n[0]->encrypted != n[1]->encrypted)
+    if (c->same_encryption && c->n == SB_ARRAY_LEN(n) && n[0]->encrypted != n[1]->encrypted)
         return sb_fail(err, SB_ECONFLICT, "The encryption of one of the two namespaces is being changed.");
     for (size_t i = 0; i < c->n; i++)
         SB_TRY(st_alias_drop(tx, c->rows[i].ns, err));
