@@ -6,7 +6,8 @@
 #include "api/template/template.h"
 #include "server/engine/jobs.h"
 
-#define DEPLOYMENT_TYPE "Microsoft.Resources/deployments"
+#define DEPLOYMENT_TYPE       "Microsoft.Resources/deployments"
+#define DEPLOYMENT_RECORD_MAX (16u << 20) /* bytes of a deployment's record, and of each list in it */
 
 struct deployment_walk;
 

@@ -13,8 +13,6 @@
 #include "server/engine/activity.h"
 #include "server/engine/document.h"
 
-#define RECORD_MAX (16u << 20)
-
 /* ---- what the template asks of the world ---- */
 
 /* The answer as a value; an error's message becomes err's detail. */
@@ -143,8 +141,8 @@ static void begin(struct deployment *d)
 {
     d->began = d->r->now;
     d->state = "Accepted";
-    buf_init(&d->operations, RECORD_MAX);
-    buf_init(&d->errors, RECORD_MAX);
+    buf_init(&d->operations, DEPLOYMENT_RECORD_MAX);
+    buf_init(&d->errors, DEPLOYMENT_RECORD_MAX);
 }
 
 /* ---- loading ---- */

@@ -14,7 +14,6 @@
 #include "server/base/text.h"
 #include "server/engine/document.h"
 
-#define RECORD_MAX (16u << 20)
 #define ANSWER_MAX (16u << 20)
 
 /* Providers whose resources are put by request; all others are kept as documents. */
@@ -84,7 +83,7 @@ static struct job *job_new(struct deployment *d, const struct tmpl_resource *x)
     struct job *j = calloc(1, sizeof *j);
     if (!j)
         return NULL;
-    buf_init(&j->record, RECORD_MAX);
+    buf_init(&j->record, DEPLOYMENT_RECORD_MAX);
     *j = (struct job){.d = d, .x = x, .record = j->record, .arena = arena_new(ANSWER_MAX)};
     j->names_n = strlen(x->name) + 1;
     j->names = malloc(j->names_n);

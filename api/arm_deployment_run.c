@@ -15,8 +15,6 @@
 #include "server/base/timefmt.h"
 #include "server/engine/document.h"
 
-#define RECORD_MAX (16u << 20)
-
 /* ---- one resource ---- */
 
 static const char *status_name(int status)
