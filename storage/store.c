@@ -410,6 +410,8 @@ static struct store *store_alloc(const char *path, enum store_kind kind)
     s->log_fd = -1;
     s->sync_log = fdatasync;
     s->tail = &s->head;
+    s->lazy_tail = &s->lazy;
+    s->lazy_ns = STORE_LAZY_NS;
     atomic_init(&s->broken, false);
     if (path != NULL && (s->path = strdup(path)) == NULL)
         goto fail;

@@ -30,6 +30,8 @@ struct tx; /* an open transaction: what st_*.h functions take; valid inside run 
 enum store_kind { STORE_SB, STORE_KV };
 
 #define STORE_ALONE 0x1u
+/* Nobody waits for it: it joins the next batch that writes, or goes after 50 ms. */
+#define STORE_LAZY 0x2u
 
 /* Ops that share a transaction, at most. Bounds what one commit makes its first op wait for. */
 #define STORE_BATCH_MAX 256
@@ -73,6 +75,8 @@ void store_close(struct store *s);
 /* Queues an op; done will be called exactly once (on the owner thread), also when the store is closing or
  * broken. */
 void store_submit(struct store *s, struct store_op *op);
+/* Lazy ops that were submitted so far go now. Any thread. */
+void store_hurry(struct store *s);
 /* Queues f as a STORE_ALONE op and waits until it is durable. Not from the owner thread. */
 typedef enum sb_err store_fn(struct tx *tx, void *arg, struct sb_error *err);
 SB_MUST enum sb_err store_call(struct store *s, store_fn *f, void *arg, struct sb_error *err);

@@ -1,6 +1,6 @@
 /*
- * store_private.h: the store's inside, shared by store.c (open, close), writer.c (the owner thread) and
- * syncer.c (the thread that syncs the log).
+ * store_private.h: the store's inside, shared by store.c (open, close), queue.c (what waits for the owner),
+ * writer.c (the owner thread) and syncer.c (the thread that syncs the log).
  */
 #ifndef SB_STORE_PRIVATE_H
 #define SB_STORE_PRIVATE_H
@@ -16,10 +16,14 @@
  * (bare_sqlite), so what counts is how much a start after a kill has to read. */
 #define STORE_CHECKPOINT_BYTES (16 * 1024 * 1024)
 #define STORE_PAGE_SIZE        8192
+/* How long a lazy op stands aside. */
+#define STORE_LAZY_NS INT64_C(50000000)
 
 /* Flags of our own in store_op.flags. */
 #define OP_READ  0x10000u /* must not write */
 #define OP_SCRUB 0x20000u /* empties the write-ahead log instead of running */
+
+#define OP_SINGLE(op) (((op)->flags & (STORE_ALONE | OP_SCRUB)) != 0)
 
 enum sync { SYNC_NONE, SYNC_ASKED, SYNC_OVER };
 enum control { CTL_BEGIN, CTL_COMMIT, CTL_ROLLBACK, CTL_MAX };
@@ -38,8 +42,11 @@ struct store {
     pthread_cond_t wake;
     struct store_op *head, **tail;
     size_t queued;
-    bool waiting;  /* the owner waits for wake */
-    size_t wanted; /* until so many are queued */
+    struct store_op *lazy, **lazy_tail; /* what stands aside until lazy_due */
+    size_t lazy_n;
+    int64_t lazy_due, lazy_ns; /* STORE_LAZY_NS; tests put their own in its place before store_start */
+    bool waiting;              /* the owner waits for wake */
+    size_t wanted;             /* until so many are queued */
     bool closing;
     bool stopped; /* the owner takes nothing more from the queue */
 
@@ -69,6 +76,24 @@ struct store {
     unsigned hurry, hurried;   /* batches that are not to wait for company: in all, and still to come */
     int64_t commit_ns;         /* how long a commit takes, sync included (a floating average) */
 };
+
+/* queue.c: the owner's. All but queue_take and queue_count_company under the lock. */
+/* The next batch, or NULL: the batch before it is to be answered first, or that was the last one. A single op
+ * comes by itself. *ret_refused: it is not to be run. */
+struct store_op *queue_take(struct store *s, bool *ret_refused);
+/* Appends to a batch of n ops what of the queue may be in its transaction. */
+void queue_join(struct store *s, const struct store_op *first, struct store_op *last, size_t n);
+/* Is the batch committed last on the disk? */
+bool queue_may_retire(const struct store *s);
+/* Waits for ops, or for the disk; for a few at a time where there are many, as waking up costs as much as an
+ * op. */
+void queue_await_sync(struct store *s);
+/* Waits for those who were there lately, unless they are known to be slower than the disk: then it pays to
+ * commit without them, and to run them meanwhile. n: of the batch. */
+void queue_linger(struct store *s, size_t n);
+/* After a batch of n was run, while `beside` others were on their way to the disk: how many clients are
+ * there? */
+void queue_count_company(struct store *s, size_t n, size_t beside);
 
 /* writer.c */
 SB_MUST enum sb_err writer_open(struct store *s, struct sb_error *err);

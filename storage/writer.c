@@ -1,12 +1,10 @@
 /*
- * writer.c: the owner thread of a database: queue, group commit, checkpoints.
+ * writer.c: the owner thread of a database: group commit, checkpoints.
  *
- * What is queued is taken in batches, and what comes while a batch runs joins it. A commit costs the same for
- * one op as for many, so the owner also waits a little for those who were there lately, as long as they come.
- * A batch is one transaction. When an op fails that has written, the whole batch is rolled back and run again
- * around it: that is rare, while a savepoint per op would cost every op two statements. When SQLite rolls a
- * batch back by itself (a full disk does that), its ops are run again one by one. Answers (done) are given
- * after the commit, in the order of submission.
+ * A batch of the queue (queue.c) is one transaction. When an op fails that has written, the whole batch is
+ * rolled back and run again around it: that is rare, while a savepoint per op would cost every op two
+ * statements. When SQLite rolls a batch back by itself (a full disk does that), its ops are run again one by
+ * one. Answers (done) are given after the commit, in the order of submission.
  *
  * A committed batch is answered when its log is on the disk, which the syncer sees to (syncer.c). Meanwhile
  * the owner runs the next batch, but does not commit it: it first answers the one before (retire). So one
@@ -22,16 +20,8 @@
 #include "server/base/fault.h"
 #include "storage/store_private.h"
 
-/* What a commit is put off by when others are expected: not more than half of what it takes. */
-#define LINGER_MAX_NS INT64_C(2000000)
-/* The owner is woken for this part of them. */
-#define WAKE_SHARE 8
 /* A commit that takes no longer than this is not worth waking another thread for. */
 #define SHORT_NS INT64_C(100000)
-/* Batches that are not put off after many had been in vain. */
-#define LINGER_PAUSE_MAX 63u
-
-#define SINGLE(op) (((op)->flags & (STORE_ALONE | OP_SCRUB)) != 0)
 
 #define COMMIT_FAILED "a commit failed: what it held may or may not be stored"
 #define SYNC_FAILED   "the log could not be brought to the disk: what it held may or may not be stored"
@@ -230,7 +220,7 @@ static void send_off(struct store *s, struct store_op *first)
         answer(first);
     } else if (s->log_fd < 0) {
         settle(s, first, 0, synced_ns);
-    } else if (SINGLE(first) || s->company <= 1 ||
+    } else if (OP_SINGLE(first) || s->company <= 1 ||
                s->commit_ns < SHORT_NS) { /* nothing may or need run meanwhile */
         int rc = syncer_now(s, &synced_ns);
         settle(s, first, rc, synced_ns);
@@ -238,67 +228,6 @@ static void send_off(struct store *s, struct store_op *first)
         s->unsynced = first;
         syncer_ask(s);
     }
-}
-
-/* Appends to a batch of n ops what of the queue may be in its transaction. Under the lock. */
-static void join(struct store *s, const struct store_op *first, struct store_op *last, size_t n)
-{
-    bool refused = first->rc != SB_OK;
-    while (n++ < STORE_BATCH_MAX && s->head != NULL && !SINGLE(first) && !SINGLE(s->head) &&
-           (s->head->rc != SB_OK) == refused) {
-        last->next = s->head;
-        last = s->head;
-        s->head = last->next;
-        s->queued--;
-    }
-    last->next = NULL;
-    if (s->head == NULL)
-        s->tail = &s->head;
-}
-
-/* Is the batch committed last on the disk? Under the lock. */
-static bool may_retire(const struct store *s)
-{
-    return s->unsynced != NULL && s->sync == SYNC_OVER;
-}
-
-/* Waits for ops, or for the disk; for a few at a time where there are many, as waking up costs as much as an
- * op. Under the lock. */
-static void await_sync(struct store *s)
-{
-    s->waiting = true;
-    s->wanted = 1 + s->company / WAKE_SHARE;
-    while (s->queued < s->wanted && (s->head == NULL || !SINGLE(s->head)) && s->sync == SYNC_ASKED)
-        pthread_cond_wait(&s->wake, &s->lock);
-    s->waiting = false;
-}
-
-/* Waits until so many ops are queued, or one that cannot join, or for as long as it pays. Under the lock. */
-static void await_queued(struct store *s, size_t wanted)
-{
-    int64_t until = clock_monotonic_ns() + SB_MIN(s->commit_ns / 2, LINGER_MAX_NS);
-    const struct timespec ts = {.tv_sec = (time_t)(until / 1000000000),
-                                .tv_nsec = (long)(until % 1000000000)};
-    int rc = 0;
-    s->waiting = true;
-    s->wanted = wanted;
-    while (rc == 0 && s->queued < wanted && !s->closing && (s->head == NULL || !SINGLE(s->head)))
-        rc = pthread_cond_timedwait(&s->wake, &s->lock, &ts);
-    s->waiting = false;
-}
-
-/* Waits for those who were there lately, unless they are known to be slower than the disk: then it pays to
- * commit without them, and to run them meanwhile. n: of the batch. Under the lock. */
-static void linger(struct store *s, size_t n)
-{
-    if (s->hurried > 0) {
-        s->hurried--;
-        return;
-    }
-    await_queued(s, s->company - n);
-    bool came = n + s->queued >= s->company - s->company / 4;
-    s->hurry = came ? 0 : SB_MIN(2 * s->hurry + 1, LINGER_PAUSE_MAX);
-    s->hurried = s->hurry;
 }
 
 /* The op after `op` in the batch, of which it is number n: one that came meanwhile if need be. False: the
@@ -309,20 +238,20 @@ static bool next_of(struct store *s, const struct store_op *first, struct store_
     bool sound = true;
     pthread_mutex_lock(&s->lock);
     for (;;) {
-        bool retiring = may_retire(s);
+        bool retiring = queue_may_retire(s);
         if (retiring) {
             pthread_mutex_unlock(&s->lock);
             sound = retire(s);
             pthread_mutex_lock(&s->lock);
         }
-        join(s, first, op, n);
+        queue_join(s, first, op, n);
         if (!sound || op->next != NULL || s->head != NULL || n >= STORE_BATCH_MAX)
             break;
         if (s->unsynced != NULL) {
-            await_sync(s);
+            queue_await_sync(s);
         } else if (*may_linger && s->wrote && n < s->company) {
             *may_linger = false;
-            linger(s, n);
+            queue_linger(s, n);
         } else {
             break;
         }
@@ -330,17 +259,6 @@ static bool next_of(struct store *s, const struct store_op *first, struct store_
     pthread_mutex_unlock(&s->lock);
     *ret = op->next;
     return sound;
-}
-
-/* After a batch of n was run, while `beside` others were on their way to the disk: how many clients are
- * there? */
-static void count_company(struct store *s, size_t n, size_t beside)
-{
-    pthread_mutex_lock(&s->lock);
-    size_t now = SB_MIN(n + beside + s->queued, STORE_BATCH_MAX);
-    pthread_mutex_unlock(&s->lock);
-    s->company = SB_MAX(now, s->company - (s->company + 7) / 8);
-    s->batch_n = n;
 }
 
 /* Runs `first` and what follows it in a new transaction, and what is queued meanwhile if it may grow. SPOILED
@@ -371,7 +289,7 @@ static enum outcome run_ops(struct store *s, struct store_op *first, bool may_gr
             return BROKEN;
     }
     if (may_grow)
-        count_company(s, n, beside);
+        queue_count_company(s, n, beside);
     return COMMITTED;
 }
 
@@ -491,42 +409,16 @@ static void scrub(struct store *s, struct store_op *op)
     answer(op);
 }
 
-/* The next batch, or NULL: the batch before it is to be answered first, or that was the last one. A single op
- * comes by itself. */
-static struct store_op *take(struct store *s, bool *ret_refused)
-{
-    pthread_mutex_lock(&s->lock);
-    if (s->unsynced != NULL)
-        await_sync(s);
-    while (s->head == NULL && s->unsynced == NULL && !s->closing) {
-        s->waiting = true;
-        s->wanted = 1;
-        pthread_cond_wait(&s->wake, &s->lock);
-        s->waiting = false;
-    }
-    struct store_op *first = may_retire(s) ? NULL : s->head;
-    if (first != NULL) {
-        s->head = first->next;
-        s->queued--;
-        join(s, first, first, 1);
-        *ret_refused = first->rc != SB_OK;
-    } else if (s->unsynced == NULL) {
-        s->stopped = true;
-    }
-    pthread_mutex_unlock(&s->lock);
-    return first;
-}
-
 static void run_taken(struct store *s, struct store_op *batch, bool refused)
 {
-    if (refused || SINGLE(batch))
+    if (refused || OP_SINGLE(batch))
         (void)retire(s); /* a store that breaks by it refuses the batch */
     if (refused)
         answer(batch);
     else if ((batch->flags & OP_SCRUB) != 0)
         scrub(s, batch);
     else
-        run_batch(s, batch, !SINGLE(batch));
+        run_batch(s, batch, !OP_SINGLE(batch));
     checkpoint(s);
 }
 
@@ -536,7 +428,7 @@ static void *owner_main(void *arg)
     bool refused = false;
     owned = s;
     for (;;) {
-        struct store_op *batch = take(s, &refused);
+        struct store_op *batch = queue_take(s, &refused);
         if (batch != NULL)
             run_taken(s, batch, refused);
         else if (s->unsynced != NULL)
@@ -592,26 +484,4 @@ void writer_close(struct store *s)
     pthread_mutex_unlock(&s->lock);
     pthread_join(s->thread, NULL);
     syncer_close(s);
-}
-
-void store_submit(struct store *s, struct store_op *op)
-{
-    op->rc = SB_OK;
-    op->next = NULL;
-    pthread_mutex_lock(&s->lock);
-    if (s->closing)
-        finish(op, SB_EUNAVAILABLE, "the database is closing");
-    bool wake = false, stopped = s->stopped;
-    if (!stopped) {
-        *s->tail = op;
-        s->tail = &op->next;
-        s->queued++;
-        wake = s->waiting && (s->queued >= s->wanted || SINGLE(op));
-    }
-    pthread_mutex_unlock(&s->lock);
-    if (wake)
-        pthread_cond_signal(&s->wake); /* who wakes up finds the lock free */
-    /* No owner is left that could be disturbed. */
-    if (stopped)
-        op->done(op);
 }

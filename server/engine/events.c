@@ -1,8 +1,8 @@
 /*
  * events.c: ids over both logs, the queue of audit rows, and reading both as one.
  *
- * Audit rows are written behind the answer: one op on the vault store takes all that is queued; while it is
- * on its way the next ones gather. Ids at or below the newest minus EVENTS_KEEP are never shown and are
+ * Audit rows are written behind the answer: one op on the vault store, in no hurry, takes all that is queued
+ * when it runs. Ids at or below the newest minus EVENTS_KEEP are never shown and are
  * deleted as rows are written.
  */
 #include "server/engine/events.h"
@@ -26,12 +26,14 @@ struct pending {
 struct events {
     _Atomic int64_t last; /* newest id given out */
     _Atomic int64_t base;
-    pthread_mutex_t lock; /* the queue */
-    pthread_cond_t idle;  /* nothing is queued and nothing on its way */
+    pthread_mutex_t lock;  /* the queue */
+    pthread_cond_t stored; /* a batch was written */
     struct pending *head, **tail;
     size_t queued;
-    uint64_t dropped; /* since the last write */
-    bool writing;
+    uint64_t dropped;     /* since the last write */
+    int64_t newest, done; /* ids of the last row that was queued, and that was written (or lost) */
+    unsigned flushing;    /* threads that wait for rows */
+    bool writing;         /* op is on its way */
     struct store_op op;
     struct pending *batch; /* what op writes */
     struct engine *e;
@@ -124,12 +126,26 @@ static void free_batch(struct pending *p)
     }
 }
 
+/* What op writes: all that is queued when it first runs (it may run again). */
+static struct pending *take_batch(struct events *v)
+{
+    pthread_mutex_lock(&v->lock);
+    if (!v->batch) {
+        v->batch = v->head;
+        v->head = NULL;
+        v->tail = &v->head;
+        v->queued = 0;
+    }
+    pthread_mutex_unlock(&v->lock);
+    return v->batch;
+}
+
 static enum sb_err write_run(struct tx *tx, struct store_op *op, struct sb_error *err)
 {
     enum sb_err rc = SB_OK;
     struct events *v = (struct events *)(void *)((char *)op - offsetof(struct events, op));
     int64_t own = 0;
-    for (struct pending *p = v->batch; p; p = p->next) {
+    for (struct pending *p = take_batch(v); p; p = p->next) {
         SB_TRY(st_event_add(tx, &p->ev, err));
         own = p->ev.id;
     }
@@ -138,31 +154,29 @@ out:
     return rc;
 }
 
-/* Hands what is queued to the op. Holds the lock; the caller submits. */
-static void take_queue(struct events *v)
+/* The op is to be submitted. Holds the lock; the caller submits. */
+static void set_going(struct events *v)
 {
-    v->batch = v->head;
-    v->head = NULL;
-    v->tail = &v->head;
-    v->queued = 0;
+    v->op.flags = v->flushing > 0 ? 0 : STORE_LAZY;
     v->writing = true;
 }
 
 static void write_done(struct store_op *op)
 {
     struct events *v = (struct events *)(void *)((char *)op - offsetof(struct events, op));
-    struct pending *written = v->batch;
+    struct pending *written = take_batch(v); /* not taken yet when the store refused the op */
     enum sb_err rc = op->rc;
     pthread_mutex_lock(&v->lock);
     uint64_t dropped = v->dropped;
     v->dropped = 0;
     v->batch = NULL;
+    for (struct pending *p = written; p; p = p->next)
+        v->done = p->ev.id;
     v->writing = false;
     bool more = v->head != NULL;
     if (more)
-        take_queue(v);
-    else
-        pthread_cond_broadcast(&v->idle);
+        set_going(v);
+    pthread_cond_broadcast(&v->stored);
     /* From here v may be gone when nothing more was queued. */
     struct store *kv = v->e->kv;
     pthread_mutex_unlock(&v->lock);
@@ -189,13 +203,14 @@ void events_audit(struct engine *e, const struct st_event *ev)
         p->ev.id = next_id(v);
         p->ev.time_ms = engine_now(e);
         p->ev.stream = EVENT_STREAM_AUDIT;
+        v->newest = p->ev.id;
         *v->tail = p;
         v->tail = &p->next;
         v->queued++;
         p = NULL;
         submit = !v->writing;
         if (submit)
-            take_queue(v);
+            set_going(v);
     }
     pthread_mutex_unlock(&v->lock);
     free(p);
@@ -207,8 +222,16 @@ void events_flush(struct engine *e)
 {
     struct events *v = e->events;
     pthread_mutex_lock(&v->lock);
-    while (v->writing)
-        pthread_cond_wait(&v->idle, &v->lock);
+    int64_t last = v->newest;
+    v->flushing++;
+    bool wait = v->done < last;
+    pthread_mutex_unlock(&v->lock);
+    if (wait)
+        store_hurry(e->kv);
+    pthread_mutex_lock(&v->lock);
+    while (v->done < last)
+        pthread_cond_wait(&v->stored, &v->lock);
+    v->flushing--;
     pthread_mutex_unlock(&v->lock);
 }
 
@@ -305,7 +328,7 @@ enum sb_err events_open(struct engine *e, struct sb_error *err)
     SB_TRY(store_read(e->kv, read_last, &last, err));
     SB_TRY(store_read(e->sb, read_last, &last, err));
     pthread_mutex_init(&v->lock, NULL);
-    pthread_cond_init(&v->idle, NULL);
+    pthread_cond_init(&v->stored, NULL);
     atomic_init(&v->last, last);
     atomic_init(&v->base, base);
     v->tail = &v->head;
@@ -324,7 +347,7 @@ void events_close(struct engine *e)
     struct events *v = e->events;
     if (!v)
         return;
-    pthread_cond_destroy(&v->idle);
+    pthread_cond_destroy(&v->stored);
     pthread_mutex_destroy(&v->lock);
     free(v);
     e->events = NULL;

@@ -280,6 +280,71 @@ START_TEST(test_store__batch_commits_once_in_order)
 }
 END_TEST
 
+#define NEVER_NS (INT64_MAX / 4)
+
+static void submit_lazy(struct ins *i, int64_t value)
+{
+    ins_init(i, store, value);
+    i->op.flags = STORE_LAZY;
+    store_submit(store, &i->op);
+}
+
+START_TEST(test_store__lazy_op_shares_the_commit_of_another)
+{
+    struct ins lazy[2], other;
+    store->lazy_ns = NEVER_NS;
+    start(NULL);
+    submit_lazy(&lazy[0], 7);
+    submit_lazy(&lazy[1], 8);
+    ck_assert_int_eq(fix_get(store, "SELECT count(*) FROM t"), 0); /* not that of a read */
+    int before = wal_syncs;
+    ins_init(&other, store, 1);
+    store_submit(store, &other.op);
+    wait_answers(3);
+    ck_assert_int_eq(other.done_at, 1); /* that one is not made to wait behind them */
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(lazy[i].rc, SB_OK);
+        ck_assert_int_eq(lazy[i].done_at, i + 2);
+        ck_assert_int_eq(lazy[i].syncs_at_done, before + 1);
+    }
+}
+END_TEST
+
+static void hurry(void)
+{
+    store_hurry(store);
+    wait_answers(1);
+}
+
+static void wait_for_its_time(void)
+{
+    wait_answers(1);
+}
+
+static void close_and_open(void)
+{
+    store_close(store);
+    store = fix_open(fix_db, STORE_SB);
+}
+
+static const struct {
+    int64_t lazy_ns;
+    void (*act)(void);
+} ends_of_waiting[] = {{NEVER_NS, hurry}, {1000000, wait_for_its_time}, {NEVER_NS, close_and_open}};
+
+START_TEST(test_store__lazy_op_goes)
+{
+    struct ins lazy;
+    store->lazy_ns = ends_of_waiting[_i].lazy_ns;
+    start(NULL);
+    submit_lazy(&lazy, 7);
+    ends_of_waiting[_i].act();
+    ck_assert_int_eq(lazy.rc, SB_OK);
+    ck_assert_int_eq(lazy.done_at, 1);
+    ck_assert_int_eq(fix_get(store, "SELECT count(*) FROM t WHERE v=7"), 1);
+}
+END_TEST
+
 START_TEST(test_store__reading_does_not_sync)
 {
     start(NULL);
@@ -1146,6 +1211,8 @@ Suite *unit_suite(void)
     tcase_set_timeout(c, 60);
     tcase_add_checked_fixture(c, setup, teardown);
     tcase_add_test(c, test_store__batch_commits_once_in_order);
+    tcase_add_test(c, test_store__lazy_op_shares_the_commit_of_another);
+    tcase_add_loop_test(c, test_store__lazy_op_goes, 0, (int)SB_ARRAY_LEN(ends_of_waiting));
     tcase_add_test(c, test_store__reading_does_not_sync);
     tcase_add_test(c, test_store__undone_op_does_not_sync);
     tcase_add_test(c, test_store__harmless_failure_is_not_rerun);
