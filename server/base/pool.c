@@ -45,12 +45,17 @@ static struct pool_job *take(struct pool *p)
     return job;
 }
 
+void pool_step_back(int nice)
+{
+    /* On Linux this is the thread's own; elsewhere nothing is lost. */
+    if (nice != 0)
+        (void)setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + nice);
+}
+
 static void *worker(void *arg)
 {
     struct pool *p = arg;
-    /* On Linux this is the thread's own; elsewhere nothing is lost. */
-    if (p->nice != 0)
-        (void)setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + p->nice);
+    pool_step_back(p->nice);
     pthread_mutex_lock(&p->lock);
     for (;;) {
         while (!p->head && !p->stopping) {

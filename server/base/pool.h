@@ -27,4 +27,7 @@ SB_MUST bool pool_submit(struct pool *p, struct pool_job *job, bool force);
 /* Runs what is queued, ends the threads, frees. No submit may come any more. NULL is ok. */
 void pool_free(struct pool *p);
 
+/* The calling thread steps back behind others by so much, for good. */
+void pool_step_back(int nice);
+
 #endif

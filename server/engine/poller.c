@@ -7,11 +7,13 @@
 #include <stdatomic.h>
 #include <unistd.h>
 #include "server/base/log.h"
+#include "server/base/pool.h"
 #include "server/engine/poller_pass.h"
 #include "server/engine/timeline.h"
 
 #define PASS_ARENA_MAX (1u << 20)
 #define THREADS_MAX    16
+#define ROUND_NICE     3 /* a round over many takes seconds of all cores: clients go first */
 
 struct poller {
     pthread_mutex_t lock;
@@ -181,7 +183,13 @@ static void *work(void *arg)
     return NULL;
 }
 
-/* Polls all of them, on as many threads as there are cores (this one included), or in order on this one. */
+static void *work_behind(void *arg)
+{
+    pool_step_back(ROUND_NICE);
+    return work(arg);
+}
+
+/* Polls all of them, on as many threads as there are cores, or in order on this one. */
 static void run_round(struct round *r, bool parallel)
 {
     pthread_t threads[THREADS_MAX];
@@ -189,10 +197,11 @@ static void run_round(struct round *r, bool parallel)
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     pthread_mutex_init(&r->lock, NULL);
     if (parallel && r->n > 1 && cores > 1)
-        want = SB_MIN(SB_MIN((size_t)cores, r->n) - 1, (size_t)THREADS_MAX);
-    while (started < want && pthread_create(&threads[started], NULL, work, r) == 0)
+        want = SB_MIN(SB_MIN((size_t)cores, r->n), (size_t)THREADS_MAX);
+    while (started < want && pthread_create(&threads[started], NULL, work_behind, r) == 0)
         started++;
-    work(r);
+    if (started == 0)
+        work(r);
     for (size_t i = 0; i < started; i++)
         pthread_join(threads[i], NULL);
     pthread_mutex_destroy(&r->lock);
