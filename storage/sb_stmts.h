@@ -121,9 +121,13 @@
                        "sub=1,state=0,lock_token=NULL,delivery_count=?2,due_ms=NULL,dl_blob=?3 WHERE id=?1") \
     X(SB_MESSAGE_DAMAGE, "UPDATE message SET state=4,lock_token=NULL,due_ms=NULL WHERE id=?1")               \
     X(SB_MESSAGE_DELETE, "DELETE FROM message WHERE id=?1")                                                  \
-    X(SB_MESSAGE_DELETE_SOME, "DELETE FROM message WHERE id IN "                                             \
-                              "(SELECT id FROM message WHERE id>=?1 AND id<=?2 ORDER BY id LIMIT ?3)")       \
-    X(SB_MESSAGE_AFTER, "SELECT id FROM message WHERE id>?1 ORDER BY id LIMIT 1")                            \
+    X(SB_MESSAGE_DELETE_SOME,                                                                                \
+      "DELETE FROM message WHERE id IN "                                                                     \
+      "(SELECT id FROM message WHERE id>=?1<<40 AND id<(?1+1)<<40 ORDER BY id LIMIT ?2)")                    \
+    X(SB_MESSAGE_ENTITY, "SELECT id>>40 FROM message WHERE id>=(?1+1)<<40 ORDER BY id LIMIT 1")              \
+    X(SB_SEEN_DELETE_SOME, "DELETE FROM seen WHERE entity=?1 AND hmac IN "                                   \
+                           "(SELECT hmac FROM seen WHERE entity=?1 LIMIT ?2)")                               \
+    X(SB_SEEN_ENTITY, "SELECT entity FROM seen WHERE entity>?1 ORDER BY entity LIMIT 1")                     \
     X(SB_ENTITY_THERE, "SELECT 1 FROM entity WHERE id=?1")                                                   \
     X(SB_MESSAGE_RELEASE_ALL,                                                                                \
       "UPDATE message SET state=0,lock_token=NULL,due_ms=CASE sub WHEN 0 THEN expires_ms END "               \

@@ -83,9 +83,10 @@ const char schema_sb_entity_v1[] =
     " PRIMARY KEY(entity, name)"
     ") STRICT, WITHOUT ROWID;"
 
-    /* Message ids that a queue with duplicate detection has seen: it outlives the messages. */
+    /* Message ids that a queue with duplicate detection has seen: it outlives the messages. No foreign key:
+     * what a deleted queue leaves behind goes in slices (st_sweep.c). */
     "CREATE TABLE seen("
-    " entity INTEGER NOT NULL REFERENCES entity(id) ON DELETE CASCADE,"
+    " entity INTEGER NOT NULL,"
     " hmac BLOB NOT NULL CHECK(length(hmac)=32),"
     " until_ms INTEGER NOT NULL,"
     " PRIMARY KEY(entity, hmac)"

@@ -1,7 +1,7 @@
 /* st_entity.c: SQL of queues, topics, subscriptions and their rules, and of the message ids that they have
  * seen. */
 #include "storage/st_entity.h"
-#include "storage/st_message.h"
+#include "storage/st_sweep.h"
 #include "storage/stmt.h"
 
 static void bind_config(struct stmt *s, const struct st_entity *row)
@@ -150,7 +150,7 @@ enum sb_err st_entity_drop(struct tx *tx, int64_t id, struct sb_error *err)
 
 enum sb_err st_entity_delete(struct tx *tx, int64_t id, struct sb_error *err)
 {
-    enum sb_err rc = st_message_delete_some(tx, id, ST_ENTITY_DELETE_MAX, err);
+    enum sb_err rc = st_sweep_entity(tx, id, ST_ENTITY_DELETE_MAX, err);
     return rc == SB_OK ? st_entity_drop(tx, id, err) : rc;
 }
 

@@ -60,9 +60,9 @@ SB_MUST enum sb_err st_entity_counted(struct tx *tx, int64_t id, bool *ret_found
 /* A namespace's entities, by name: a topic comes before its subscriptions. */
 SB_MUST enum sb_err st_entity_list(struct tx *tx, int64_t ns, struct sb_arena *a, struct st_entity **ret,
                                    size_t *ret_n, struct sb_error *err);
-/* With what it has seen. Its messages are left behind, for st_message_sweep. */
+/* Its messages and what it has seen are left behind, for st_sweep_gone. */
 SB_MUST enum sb_err st_entity_drop(struct tx *tx, int64_t id, struct sb_error *err);
-/* The same with its first messages, so that a small queue is gone whole while one with a backlog holds nobody
+/* The same with the first of them, so that a small queue is gone whole while one with a backlog holds nobody
  * up. */
 #define ST_ENTITY_DELETE_MAX 500
 SB_MUST enum sb_err st_entity_delete(struct tx *tx, int64_t id, struct sb_error *err);

@@ -179,56 +179,6 @@ enum sb_err st_message_delete(struct tx *tx, int64_t id, struct sb_error *err)
     return exec_id(tx, SB_MESSAGE_DELETE, id, err);
 }
 
-enum sb_err st_message_delete_some(struct tx *tx, int64_t entity, int max, struct sb_error *err)
-{
-    SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, SB_MESSAGE_DELETE_SOME);
-    stmt_bind_i64(&s, 1, st_message_id(entity, 0));
-    stmt_bind_i64(&s, 2, st_message_id(entity, ST_SEQ_MAX));
-    stmt_bind_i64(&s, 3, max);
-    return stmt_exec(&s, err);
-}
-
-/* The first message behind `after`; 0: there is none. */
-static enum sb_err next_id(struct tx *tx, int64_t after, int64_t *ret, struct sb_error *err)
-{
-    enum sb_err rc;
-    bool found;
-    SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, SB_MESSAGE_AFTER);
-    stmt_bind_i64(&s, 1, after);
-    SB_TRY(stmt_row(&s, &found, err));
-    *ret = found ? stmt_i64(&s, 0) : 0;
-out:
-    return rc;
-}
-
-static enum sb_err entity_there(struct tx *tx, int64_t entity, bool *ret, struct sb_error *err)
-{
-    SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, SB_ENTITY_THERE);
-    stmt_bind_i64(&s, 1, entity);
-    return stmt_row(&s, ret, err);
-}
-
-enum sb_err st_message_sweep(struct tx *tx, int64_t *at, int max, bool *ret_more, struct sb_error *err)
-{
-    enum sb_err rc = SB_OK;
-    *ret_more = true;
-    for (int i = 0; i < max; i++) {
-        int64_t id = 0;
-        bool there = false;
-        SB_TRY(next_id(tx, *at, &id, err));
-        if (id == 0) {
-            *ret_more = false;
-            break;
-        }
-        SB_TRY(entity_there(tx, st_message_entity(id), &there, err));
-        if (!there)
-            return st_message_delete_some(tx, st_message_entity(id), max, err);
-        *at = st_message_id(st_message_entity(id), ST_SEQ_MAX); /* on to the next entity's */
-    }
-out:
-    return rc;
-}
-
 enum sb_err st_message_release_all(struct tx *tx, int64_t ns, int64_t until, struct sb_error *err)
 {
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, SB_MESSAGE_RELEASE_ALL);

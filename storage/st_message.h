@@ -75,12 +75,6 @@ SB_MUST enum sb_err st_message_bury(struct tx *tx, int64_t id, int delivery_coun
 /* Kept, but delivered to nobody. */
 SB_MUST enum sb_err st_message_damage(struct tx *tx, int64_t id, struct sb_error *err);
 SB_MUST enum sb_err st_message_delete(struct tx *tx, int64_t id, struct sb_error *err);
-/* The first of an entity, at most max. */
-SB_MUST enum sb_err st_message_delete_some(struct tx *tx, int64_t entity, int max, struct sb_error *err);
-/* Messages of entities that are gone (ids of entities are never used again): deletes at most max of them, the
- * first behind *at (0: all), or looks at max entities. *ret_more: call again, with the new *at. */
-SB_MUST enum sb_err st_message_sweep(struct tx *tx, int64_t *at, int max, bool *ret_more,
-                                     struct sb_error *err);
 /* Every lock of a namespace that would end at or before `until` ends now; no delivery is counted. */
 SB_MUST enum sb_err st_message_release_all(struct tx *tx, int64_t ns, int64_t until, struct sb_error *err);
 

@@ -16,6 +16,7 @@
 #include "server/engine/timeline.h"
 #include "storage/st_entity.h"
 #include "storage/st_message.h"
+#include "storage/st_sweep.h"
 
 #define BROKER_DUE_CHUNK    256  /* due messages per commit: others get their turn between two */
 #define BROKER_POLL_WAIT_MS 5000 /* how long a request waits for a namespace's first poll (semantics 13) */
@@ -97,12 +98,12 @@ struct broker {
     struct entity *forward_from; /* what the op worked on */
     bool forward_over;           /* and found nothing more there */
 
-    /* Messages that deleted entities left behind (broker_sweep.c). */
+    /* What deleted entities left behind (broker_sweep.c). */
     struct store_op sweep;
     bool sweeping;    /* its op is queued */
     bool sweep_again; /* an entity went meanwhile */
     bool sweep_more;  /* what the op has found out */
-    int64_t sweep_at, sweep_next;
+    struct st_sweep sweep_at, sweep_next;
 };
 
 /* One run inside a transaction. */

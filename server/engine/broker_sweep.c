@@ -1,5 +1,5 @@
 /*
- * broker_sweep.c: the messages that deleted queues leave behind.
+ * broker_sweep.c: the messages, and seen message ids, that deleted queues leave behind.
  *
  * A queue is gone with its row, whatever it held: nothing finds its messages any more. They are deleted
  * afterwards, a few with each commit, so that a large backlog holds nobody up. An op that goes on until
@@ -9,7 +9,7 @@
 #include "server/base/log.h"
 #include "server/engine/broker_private.h"
 
-/* Messages, or entities looked at, per commit: a few milliseconds. */
+/* Rows, or entities looked at, per commit: a few milliseconds. */
 #define SWEEP_MAX 200
 
 static struct broker *broker_of(struct store_op *op)
@@ -21,7 +21,7 @@ static enum sb_err run(struct tx *tx, struct store_op *op, struct sb_error *err)
 {
     struct broker *b = broker_of(op);
     b->sweep_next = b->sweep_at;
-    return st_message_sweep(tx, &b->sweep_next, SWEEP_MAX, &b->sweep_more, err);
+    return st_sweep_gone(tx, &b->sweep_next, SWEEP_MAX, &b->sweep_more, err);
 }
 
 static void done(struct store_op *op)
@@ -35,7 +35,7 @@ static void done(struct store_op *op)
     }
     b->sweep_at = b->sweep_next;
     if (!b->sweep_more && b->sweep_again) {
-        b->sweep_at = 0;
+        b->sweep_at = (struct st_sweep){0};
         b->sweep_again = false;
     } else if (!b->sweep_more) {
         b->sweeping = false;
@@ -53,7 +53,7 @@ void broker_sweep(struct broker *b)
         return;
     }
     b->sweeping = true;
-    b->sweep_at = 0;
+    b->sweep_at = (struct st_sweep){0};
     b->sweep.run = run;
     b->sweep.done = done;
     store_submit(b->e->sb, &b->sweep);

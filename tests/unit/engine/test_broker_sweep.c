@@ -50,6 +50,26 @@ START_TEST(test_sweep__a_backlog_goes_after_its_queue)
 }
 END_TEST
 
+static int64_t seen_rows(void)
+{
+    return sql("SELECT count(*) FROM seen");
+}
+
+START_TEST(test_sweep__what_a_queue_has_seen_goes_after_it)
+{
+    bool existed = false;
+    sql("WITH RECURSIVE c(i) AS (SELECT 0 UNION ALL SELECT i+1 FROM c WHERE i<1699) INSERT INTO "
+        "seen(entity,hmac,until_ms) SELECT id,CAST(printf('%032d',i) AS BLOB),9e15 FROM entity,c WHERE "
+        "name='q'");
+    ck_assert_int_eq(seen_rows(), 1700);
+    ck_assert_int_eq(broker_entity_delete(e, NS, ENTITY_QUEUE, "q", &existed, &err), SB_OK);
+    ck_assert(existed);
+    for (int i = 0; i < 100 && seen_rows() > 0; i++)
+        continue;
+    ck_assert_int_eq(seen_rows(), 0);
+}
+END_TEST
+
 START_TEST(test_sweep__two_queues_and_a_namespace)
 {
     bool existed = false;
@@ -109,6 +129,7 @@ Suite *unit_suite(void)
     tcase_add_checked_fixture(t, broker_up, world_down);
     tcase_set_timeout(t, 60);
     tcase_add_test(t, test_sweep__a_backlog_goes_after_its_queue);
+    tcase_add_test(t, test_sweep__what_a_queue_has_seen_goes_after_it);
     tcase_add_test(t, test_sweep__two_queues_and_a_namespace);
     tcase_add_test(t, test_sweep__nothing_falls_due_in_a_queue_that_is_gone);
     suite_add_tcase(s, t);

@@ -1,6 +1,7 @@
 /* test_message.c: rows of queues and messages, and that what is asked for often is one look-up. */
 #include "storage/st_entity.h"
 #include "storage/st_message.h"
+#include "storage/st_sweep.h"
 #include "storage/sb_stmts.h"
 #include "tests/unit/store/store_fixture.h"
 #include "tests/unit/unit.h"
@@ -38,6 +39,7 @@ static void teardown(void)
 struct args {
     struct st_entity entity;
     struct st_message m;
+    struct st_sweep at;
     int64_t id, now;
     int sub;
     const uint8_t *token;
@@ -169,11 +171,10 @@ static struct args first(int64_t entity, int sub)
 
 /* ---- tests ---- */
 
-/* id: where to look on from; found: there is more to do */
-static enum sb_err message_sweep(struct tx *tx, void *arg, struct sb_error *err)
+static enum sb_err sweep(struct tx *tx, void *arg, struct sb_error *err)
 {
     struct args *a = arg;
-    return st_message_sweep(tx, &a->id, 10, &a->found, err);
+    return st_sweep_gone(tx, &a->at, 10, &a->found /* there is more to do */, err);
 }
 
 START_TEST(test_entity__rows_come_back_whole)
@@ -321,7 +322,8 @@ static const struct {
     {"SB_MESSAGE_META", "SEARCH message USING INTEGER PRIMARY KEY (rowid=?)"},
     {"SB_MESSAGE_LOCK", "SEARCH message USING INTEGER PRIMARY KEY (rowid=?)"},
     {"SB_MESSAGE_DELETE", "SEARCH message USING INTEGER PRIMARY KEY (rowid=?)"},
-    {"SB_MESSAGE_AFTER", "SEARCH message USING INTEGER PRIMARY KEY (rowid>?)"},
+    {"SB_MESSAGE_ENTITY", "SEARCH message USING INTEGER PRIMARY KEY (rowid>?)"},
+    {"SB_SEEN_ENTITY", "SEARCH seen USING COVERING INDEX seen_until (entity>?)"},
     {"SB_ENTITY_THERE", "SEARCH entity USING INTEGER PRIMARY KEY (rowid=?)"},
     {"SB_MESSAGE_RELEASE_ALL", "SEARCH message USING INDEX message_due (ns=? AND due_ms<?)"},
     {"SB_SEEN_GET", "SEARCH seen USING PRIMARY KEY (entity=? AND hmac=?)"},
@@ -362,40 +364,71 @@ START_TEST(test_message__plans_are_single_searches)
 }
 END_TEST
 
-static void fill_range(int64_t entity, int n)
+/* What a sweep goes through: how its rows are made, and the entity of each. */
+static const struct {
+    const char *table, *fill, *entity;
+} left_behind[] = {
+    {"message",
+     "message(id,ns,sub,state,enqueued_ms,delivery_count,hops,size,enqueued_seq,blob) "
+     "SELECT (e<<40)+i,1,0,0,1,0,0,1,0,zeroblob(64) FROM c,entities",
+     "id>>40"},
+    {"seen", "seen(entity,hmac,until_ms) SELECT e,CAST(printf('%032d',i) AS BLOB),1 FROM c,entities",
+     "entity"},
+};
+
+static void fill_range(int which, int64_t entity, int n)
 {
     char sql[400];
     snprintf(sql, sizeof sql,
-             "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM c WHERE i<%d) INSERT INTO message("
-             "id,ns,sub,state,enqueued_ms,delivery_count,hops,size,enqueued_seq,blob) "
-             "SELECT (%lld<<40)+i,1,0,0,1,0,0,1,0,zeroblob(64) FROM c",
-             n, (long long)entity);
+             "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM c WHERE i<%d), entities(e) AS "
+             "(SELECT %lld) "
+             "INSERT INTO %s",
+             n, (long long)entity, left_behind[which].fill);
     fix_exec(store, sql);
 }
 
+static int64_t count_left(int which, int64_t entity)
+{
+    char sql[200];
+    snprintf(sql, sizeof sql, "SELECT count(*) FROM %s WHERE %lld IN (0,%s)", left_behind[which].table,
+             (long long)entity, left_behind[which].entity);
+    return fix_get(store, sql);
+}
+
 /* A slice at a time, and only of entities that are gone. */
-START_TEST(test_message__sweep_is_bounded_and_spares_the_living)
+START_TEST(test_sweep__is_bounded_and_spares_the_living)
 {
     struct args a = {.entity = {.ns = NS, .name = "q"}};
     call(entity_add, &a);
     int64_t there = a.id;
-    fill_range(there, 25);
-    fill_range(there + 1, 25);
-    fill_range(there + 7, 5);
-    a.id = 0;
+    fill_range(_i, there, 25);
+    fill_range(_i, there + 1, 25);
+    fill_range(_i, there + 7, 5);
     int left = 55;
-    for (int i = 0; i < 3; i++) {
-        call(message_sweep, &a);
+    a.found = true;
+    for (int i = 0; left > 25; i++) {
+        call(sweep, &a);
         left -= i < 2 ? 10 : 5;
         ck_assert(a.found);
-        ck_assert_int_eq(fix_get(store, "SELECT count(*) FROM message"), left);
+        ck_assert_int_eq(count_left(_i, 0), left);
     }
-    call(message_sweep, &a);
-    ck_assert(a.found);
-    call(message_sweep, &a);
-    ck_assert(!a.found);
-    ck_assert_int_eq(fix_get(store, "SELECT count(*) FROM message"), 25);
-    ck_assert_int_eq(fix_get(store, "SELECT count(*) FROM message WHERE id>>40=1"), 25);
+    for (int i = 0; a.found; i++) {
+        ck_assert_int_lt(i, 3);
+        call(sweep, &a);
+    }
+    ck_assert_int_eq(count_left(_i, 0), 25);
+    ck_assert_int_eq(count_left(_i, there), 25);
+}
+END_TEST
+
+/* A small queue is gone whole. */
+START_TEST(test_sweep__the_first_go_with_their_entity)
+{
+    struct args a = {.entity = {.ns = NS, .name = "q"}};
+    call(entity_add, &a);
+    fill_range(_i, a.id, ST_ENTITY_DELETE_MAX + 1);
+    call(entity_drop, &a);
+    ck_assert_int_eq(count_left(_i, 0), 1);
 }
 END_TEST
 
@@ -410,7 +443,8 @@ Suite *unit_suite(void)
     tcase_add_test(t, test_message__first_stays_in_its_queue);
     tcase_add_test(t, test_message__life_of_a_row);
     tcase_add_test(t, test_message__due_in_order_of_time);
-    tcase_add_test(t, test_message__sweep_is_bounded_and_spares_the_living);
+    tcase_add_loop_test(t, test_sweep__is_bounded_and_spares_the_living, 0, (int)SB_ARRAY_LEN(left_behind));
+    tcase_add_loop_test(t, test_sweep__the_first_go_with_their_entity, 0, (int)SB_ARRAY_LEN(left_behind));
     tcase_add_loop_test(t, test_message__wrong_rows_are_refused, 0, (int)SB_ARRAY_LEN(wrong));
     tcase_add_loop_test(t, test_message__plans_are_single_searches, 0, (int)SB_ARRAY_LEN(plans));
     suite_add_tcase(s, t);
