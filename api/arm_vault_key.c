@@ -10,6 +10,7 @@
 #include <string.h>
 #include "api/arm.h"
 #include "api/vault_audit.h"
+#include "api/vault_keys_body.h"
 #include "server/base/text.h"
 #include "server/engine/vsecret.h"
 
@@ -74,9 +75,11 @@ static void write_kind(struct jw *w, const struct vkey *k)
         jw_str(w, "curveName", pkey_curve_name(k->pub.curve));
 }
 
-/* A key, or one version of it; in lists only what a list of the data plane tells. */
+/* A key, or one version of it; in lists only what a list of the data plane tells. policy: NULL if it has
+ * none.
+ */
 static void write_key(struct request *r, struct jw *w, const struct vault *v, const struct vkey *k,
-                      bool version, bool whole)
+                      bool version, bool whole, const struct vkey_policy *policy)
 {
     const char *uri =
         arena_printf(r->arena, "%s/keys/%s",
@@ -96,15 +99,26 @@ static void write_key(struct request *r, struct jw *w, const struct vault *v, co
     jw_str(w, "keyUri", uri);
     if (whole || version)
         jw_strf(w, "keyUriWithVersion", "%s/%s", uri != NULL ? uri : "", k->version);
+    if (policy != NULL) {
+        jw_obj(w, "rotationPolicy");
+        vault_key_write_policy_members(w, policy, true);
+        jw_end_obj(w);
+    }
     jw_end_obj(w);
     jw_end_obj(w);
 }
 
-static enum sb_err answer(struct request *r, const struct vault *v, const struct vkey *k, bool version)
+static enum sb_err answer(struct request *r, const struct vault *v, const struct vkey *k, bool version,
+                          struct sb_error *err)
 {
+    enum sb_err rc;
+    struct vkey_policy policy;
+    bool found = false;
+    SB_TRY(vkey_policy_stored(r->e, k, r->arena, &found, &policy, err));
     struct jw w = reply_json(r, 200);
-    write_key(r, &w, v, k, version, true);
-    return SB_OK;
+    write_key(r, &w, v, k, version, true, found ? &policy : NULL);
+out:
+    return rc;
 }
 
 /* ---- get ---- */
@@ -118,7 +132,7 @@ static enum sb_err key_get(struct request *r, struct sb_error *err)
     const char *version = request_param(r, "version");
     SB_TRY(require(r, TYPE "/keys/read", &v, err));
     SB_TRY(vkey_get(r->e, &c, v.name, request_param(r, "key"), version, r->arena, &k, err));
-    rc = answer(r, &v, &k, version != NULL);
+    rc = answer(r, &v, &k, version != NULL, err);
 out:
     return rc;
 }
@@ -164,15 +178,32 @@ out:
 }
 
 /* What would be left undone is refused rather than passed over. */
-static enum sb_err refuse_more(const struct json *p, struct sb_error *err)
+static enum sb_err refuse_release(const struct json *p, struct sb_error *err)
 {
-    static const char *const members[] = {"rotationPolicy", "release_policy"};
-    for (size_t i = 0; i < SB_ARRAY_LEN(members); i++) {
-        const struct json *j = json_get(p, members[i]);
-        if (j != NULL && !json_is_null(j))
-            return sb_fail(err, SB_ENOTSUP, "'%s' of a key in a template is not emulated.", members[i]);
-    }
+    const struct json *j = json_get(p, "release_policy");
+    if (j != NULL && !json_is_null(j))
+        return sb_fail(err, SB_ENOTSUP, "'release_policy' of a key in a template is not emulated.");
     return SB_OK;
+}
+
+/* One that says nothing is none. */
+static enum sb_err read_policy(struct request *r, const struct json *p, const struct vkey_policy **ret,
+                               struct sb_error *err)
+{
+    enum sb_err rc;
+    const struct json *j = NULL;
+    SB_TRY(json_opt_obj(p, "properties", "rotationPolicy", &j, err));
+    if (j == NULL)
+        return SB_OK;
+    struct vkey_policy *policy = ARENA_ARRAY(r->arena, struct vkey_policy, 1);
+    if (policy == NULL)
+        return sb_fail(err, SB_ENOMEM, "out of memory");
+    *policy = (struct vkey_policy){0};
+    SB_TRY(vault_key_read_policy(j, policy, err));
+    if (policy->rotate_after || policy->rotate_before || policy->notify_before || policy->expiry)
+        *ret = policy;
+out:
+    return rc;
 }
 
 static enum sb_err read_spec(struct request *r, struct vkey_spec *s, struct sb_error *err)
@@ -197,7 +228,8 @@ static enum sb_err read_spec(struct request *r, struct vkey_spec *s, struct sb_e
         return sb_fail(err, SB_EBADREQUEST, "An invalid value was provided for 'curveName'.");
     SB_TRY(read_ops(r, p, &s->key_ops, err));
     SB_TRY(read_attributes(p, s, err));
-    SB_TRY(refuse_more(p, err));
+    SB_TRY(refuse_release(p, err));
+    SB_TRY(read_policy(r, p, &s->policy, err));
     SB_TRY(arm_tags(r, r->json, &s->tags, err));
 out:
     return rc;
@@ -219,7 +251,7 @@ static enum sb_err key_put(struct request *r, struct sb_error *err)
     if (rc == SB_EEXISTS) /* somebody was faster */
         rc = vkey_get(r->e, &c, v.name, s.name, NULL, r->arena, &k, err);
     if (rc == SB_OK)
-        rc = answer(r, &v, &k, false);
+        rc = answer(r, &v, &k, false, err);
 out:
     return rc;
 }
@@ -267,7 +299,7 @@ static enum sb_err list(struct request *r, bool versions, struct sb_error *err)
     jw_obj(&w, NULL);
     jw_arr(&w, "value");
     for (size_t i = 0; i < n; i++)
-        write_key(r, &w, &v, &k[i], versions, false);
+        write_key(r, &w, &v, &k[i], versions, false, NULL);
     end_list(r, &w, &page);
 out:
     return rc;

@@ -44,6 +44,8 @@ static const char *const key_read_only[] = {"properties.keyUri",
                                             "properties.attributes.created",
                                             "properties.attributes.updated",
                                             "properties.attributes.recoveryLevel",
+                                            "properties.rotationPolicy.attributes.created",
+                                            "properties.rotationPolicy.attributes.updated",
                                             NULL};
 static const char *const identity_read_only[] = {"properties.tenantId", "properties.principalId",
                                                  "properties.clientId", NULL};

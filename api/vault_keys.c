@@ -237,7 +237,7 @@ static enum sb_err policy_put(struct request *r, struct sb_error *err)
     enum sb_err rc;
     struct vkey_policy sent = {0}, p;
     const struct vault_caller c = vault_audit_caller(r);
-    SB_TRY(vault_key_read_policy(r, &sent, err));
+    SB_TRY(vault_key_read_policy(r->json, &sent, err));
     SB_TRY(vkey_policy_put(r->e, &c, r->host_label, request_param(r, "name"), &sent, r->arena, &p, err));
     rc = answer_policy(r, &p);
 out:

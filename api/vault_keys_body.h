@@ -18,7 +18,10 @@ void vault_key_write_bundle(struct request *r, struct jw *w, const struct vkey *
 void vault_key_write_item(struct request *r, struct jw *w, const struct vkey *k, bool with_version);
 
 /* Durations of a rotation policy as sent; what they may be is the engine's to say. */
-SB_MUST enum sb_err vault_key_read_policy(struct request *r, struct vkey_policy *ret, struct sb_error *err);
+SB_MUST enum sb_err vault_key_read_policy(const struct json *policy, struct vkey_policy *ret,
+                                          struct sb_error *err);
 void vault_key_write_policy(struct request *r, struct jw *w, const struct vkey_policy *p);
+/* Its two members, into an object that is open; arm: as Azure Resource Manager spells the actions. */
+void vault_key_write_policy_members(struct jw *w, const struct vkey_policy *p, bool arm);
 
 #endif

@@ -50,12 +50,12 @@ out:
     return rc;
 }
 
-enum sb_err vault_key_read_policy(struct request *r, struct vkey_policy *ret, struct sb_error *err)
+enum sb_err vault_key_read_policy(const struct json *policy, struct vkey_policy *ret, struct sb_error *err)
 {
     enum sb_err rc;
     const struct json *actions = NULL, *attributes = NULL;
-    SB_TRY(json_opt_arr(r->json, "", "lifetimeActions", &actions, err));
-    SB_TRY(json_opt_obj(r->json, "", "attributes", &attributes, err));
+    SB_TRY(json_opt_arr(policy, "", "lifetimeActions", &actions, err));
+    SB_TRY(json_opt_obj(policy, "", "attributes", &attributes, err));
     JSON_FOREACH (j, actions)
         SB_TRY(read_action(j, ret, err));
     SB_TRY(opt_duration(attributes, "attributes", "expiryTime", &ret->expiry, err));
@@ -79,14 +79,13 @@ static void write_action(struct jw *w, const char *type, const char *trigger, co
     jw_end_obj(w);
 }
 
-void vault_key_write_policy(struct request *r, struct jw *w, const struct vkey_policy *p)
+void vault_key_write_policy_members(struct jw *w, const struct vkey_policy *p, bool arm)
 {
-    jw_obj(w, NULL);
-    jw_strf(w, "id", "%s/rotationpolicy", vault_id(r, "keys", p->name, NULL));
+    const char *rotate = arm ? "rotate" : "Rotate", *notify = arm ? "notify" : "Notify";
     jw_arr(w, "lifetimeActions");
-    write_action(w, "Rotate", "timeAfterCreate", p->rotate_after);
-    write_action(w, "Rotate", "timeBeforeExpiry", p->rotate_before);
-    write_action(w, "Notify", "timeBeforeExpiry", p->notify_before);
+    write_action(w, rotate, "timeAfterCreate", p->rotate_after);
+    write_action(w, rotate, "timeBeforeExpiry", p->rotate_before);
+    write_action(w, notify, "timeBeforeExpiry", p->notify_before);
     jw_end_arr(w);
     jw_obj(w, "attributes");
     jw_str(w, "expiryTime", p->expiry);
@@ -95,5 +94,12 @@ void vault_key_write_policy(struct request *r, struct jw *w, const struct vkey_p
         jw_i64(w, "updated", p->updated);
     }
     jw_end_obj(w);
+}
+
+void vault_key_write_policy(struct request *r, struct jw *w, const struct vkey_policy *p)
+{
+    jw_obj(w, NULL);
+    jw_strf(w, "id", "%s/rotationpolicy", vault_id(r, "keys", p->name, NULL));
+    vault_key_write_policy_members(w, p, false);
     jw_end_obj(w);
 }

@@ -171,15 +171,16 @@ struct vault_page {
 struct vkey_spec {
     const char *vault, *name;
     const char *kty;
-    unsigned bits;         /* 0: 2048 */
-    enum pkey_curve curve; /* PKEY_CURVE_NONE: P-256 */
-    const char *key_ops;   /* NULL: the default of the type */
-    int enabled;           /* -1: not sent */
-    int64_t nbf, exp;      /* -1: not sent */
-    const char *tags;      /* NULL: not sent */
-    bool only_new;         /* create: SB_EEXISTS instead of a further version */
-    struct pkey *import;   /* a key to import instead of generating; borrowed */
-    int hsm;               /* import: 1 for *-HSM */
+    unsigned bits;                    /* 0: 2048 */
+    enum pkey_curve curve;            /* PKEY_CURVE_NONE: P-256 */
+    const char *key_ops;              /* NULL: the default of the type */
+    int enabled;                      /* -1: not sent */
+    int64_t nbf, exp;                 /* -1: not sent */
+    const char *tags;                 /* NULL: not sent */
+    bool only_new;                    /* create: SB_EEXISTS instead of a further version */
+    const struct vkey_policy *policy; /* create: the key's rotation policy from then on, or NULL */
+    struct pkey *import;              /* a key to import instead of generating; borrowed */
+    int hsm;                          /* import: 1 for *-HSM */
 };
 
 /* Each checks faults (scope all), firewall, authorization (policy or RBAC), state rules, does the work off
@@ -234,6 +235,10 @@ struct vkey_policy {
 SB_MUST enum sb_err vkey_policy_get(struct engine *e, const struct vault_caller *c, const char *vault,
                                     const char *name, struct sb_arena *a, struct vkey_policy *ret,
                                     struct sb_error *err);
+/* The one that was set, for who may read the key: not an operation of its own. *ret_found false: there is
+ * none. */
+SB_MUST enum sb_err vkey_policy_stored(struct engine *e, const struct vkey *k, struct sb_arena *a,
+                                       bool *ret_found, struct vkey_policy *ret, struct sb_error *err);
 /* p: its durations. SB_EBADPARAM in our own words. */
 SB_MUST enum sb_err vkey_policy_put(struct engine *e, const struct vault_caller *c, const char *vault,
                                     const char *name, const struct vkey_policy *p, struct sb_arena *a,

@@ -222,6 +222,12 @@ void vault_audit_own(struct engine *e, const struct vault *v, const char *op, co
 /* ---- rotation (vkey_policy.c, vkey.c) ---- */
 /* Works out anew when the policy of this key has something to do; nothing when it has none. Whenever its
  * versions, its dates or its deletion change. */
+/* What a policy may say; SB_EBADPARAM in our own words. */
+SB_MUST enum sb_err vkey_policy_check(const struct vkey_policy *p, struct sb_error *err);
+/* Sets the policy of a key, whose newest version is this. now: unix seconds. */
+SB_MUST enum sb_err vkey_policy_set(struct tx *tx, const struct st_object *newest,
+                                    const struct vkey_policy *p, int64_t now, struct sb_arena *a,
+                                    struct sb_error *err);
 SB_MUST enum sb_err vkey_policy_schedule(struct tx *tx, int64_t object_id, struct sb_arena *a,
                                          struct sb_error *err);
 /* When the next rotation or notice falls due, in ms; TIMELINE_NEVER. */

@@ -62,8 +62,9 @@ struct fresh {
     const char *name;
     const char *rotates; /* the version that this one follows as the rotation policy says, or NULL */
     bool only_new;       /* a key of this name must not be there */
-    bool due;            /* … and only while that is still due */
-    bool skipped;        /* it no longer was: nothing is stored */
+    const struct vkey_policy *policy; /* the key's from then on, or NULL */
+    bool due;                         /* … and only while that is still due */
+    bool skipped;                     /* it no longer was: nothing is stored */
     struct st_object row;
     struct sb_buf sealed;
     char version[VKEY_VERSION_LEN + 1];
@@ -130,6 +131,8 @@ static enum sb_err run_store(struct tx *tx, void *arg, struct sb_error *err)
         SB_TRY(follow_policy(tx, f, err));
     if (!f->skipped)
         SB_TRY(vault_object_add(tx, f->v, ST_KEY, &f->row, f->a, err));
+    if (f->policy != NULL)
+        SB_TRY(vkey_policy_set(tx, &f->row, f->policy, f->row.created, f->a, err));
 out:
     return rc;
 }
@@ -272,7 +275,12 @@ enum sb_err vkey_create(struct engine *e, const struct vault_caller *c, const st
     enum sb_err rc;
     struct vault_call call;
     SB_TRY(vault_call_begin(&call, e, c, VOP_CREATE, s->vault, s->name, err));
-    struct fresh f = {.e = e, .v = &call.v->v, .name = s->name, .only_new = s->only_new, .a = a};
+    struct fresh f = {
+        .e = e, .v = &call.v->v, .name = s->name, .only_new = s->only_new, .policy = s->policy, .a = a};
+    if (s->policy != NULL) {
+        SB_TRY(vault_authorize(e, c, f.v, vault_op(VOP_SET_POLICY), s->name, err));
+        SB_TRY(vkey_policy_check(s->policy, err));
+    }
     SB_TRY(create(&f, s, err));
     vault_call_version(&call, f.version);
     *ret = f.k;

@@ -75,10 +75,10 @@ static enum sb_err check_duration(const char *what, const char *text, int64_t mi
     return SB_OK;
 }
 
-static enum sb_err check(const struct vkey_policy *p, struct sb_error *err)
+enum sb_err vkey_policy_check(const struct vkey_policy *p, struct sb_error *err)
 {
     enum sb_err rc;
-    int64_t after, before, notify, expiry;
+    int64_t after = 0, before = 0, notify = 0, expiry = 0;
     SB_TRY(check_duration("timeAfterCreate", p->rotate_after, TRIGGER_MIN_MS, &after, err));
     SB_TRY(check_duration("timeBeforeExpiry", p->rotate_before, TRIGGER_MIN_MS, &before, err));
     SB_TRY(check_duration("timeBeforeExpiry", p->notify_before, TRIGGER_MIN_MS, &notify, err));
@@ -96,12 +96,34 @@ out:
 
 /* ---- get and put ---- */
 
+enum sb_err vkey_policy_set(struct tx *tx, const struct st_object *newest, const struct vkey_policy *sent,
+                            int64_t now, struct sb_arena *a, struct sb_error *err)
+{
+    enum sb_err rc;
+    struct st_keypolicy p = {0};
+    bool found = false;
+    SB_TRY(st_keypolicy_get(tx, newest->object_id, a, &found, &p, err));
+    p.object_id = newest->object_id;
+    p.rotate_after = sent->rotate_after;
+    p.rotate_before = sent->rotate_before;
+    /* Documented: a notice cannot be left out, 30 days before expiry is its default. */
+    p.notify_before = sent->notify_before != NULL ? sent->notify_before : NOTIFY_DEFAULT;
+    p.expiry = sent->expiry;
+    p.updated = now;
+    p.created = found ? p.created : now;
+    schedule(&p, newest);
+    SB_TRY(st_keypolicy_put(tx, &p, err));
+out:
+    return rc;
+}
+
 struct policy_op {
     struct engine *e;
     const struct vault *v;
     const char *name;
     const struct vkey_policy *sent; /* NULL: read only */
     struct sb_arena *a;
+    bool found;
     struct vkey_policy p;
 };
 
@@ -111,24 +133,14 @@ static enum sb_err run_policy(struct tx *tx, void *arg, struct sb_error *err)
     struct policy_op *o = arg;
     struct st_object newest = {0};
     struct st_keypolicy p = {.notify_before = NOTIFY_DEFAULT, .created = -1, .updated = -1};
-    bool key = false, found = false;
+    bool key = false;
     SB_TRY(st_object_version(tx, o->v->id, ST_KEY, o->name, ST_OBJECT_NEWEST, NULL, 0, o->a, &key, &newest,
                              err));
     if (!key || newest.deleted != 0)
         return vault_object_missing(ST_KEY, o->name, NULL, err);
-    SB_TRY(st_keypolicy_get(tx, newest.object_id, o->a, &found, &p, err));
-    if (o->sent != NULL) {
-        p.object_id = newest.object_id;
-        p.rotate_after = o->sent->rotate_after;
-        p.rotate_before = o->sent->rotate_before;
-        /* Documented: a notice cannot be left out, 30 days before expiry is its default. */
-        p.notify_before = o->sent->notify_before != NULL ? o->sent->notify_before : NOTIFY_DEFAULT;
-        p.expiry = o->sent->expiry;
-        p.updated = engine_now(o->e) / 1000;
-        p.created = found ? p.created : p.updated;
-        schedule(&p, &newest);
-        SB_TRY(st_keypolicy_put(tx, &p, err));
-    }
+    if (o->sent != NULL)
+        SB_TRY(vkey_policy_set(tx, &newest, o->sent, engine_now(o->e) / 1000, o->a, err));
+    SB_TRY(st_keypolicy_get(tx, newest.object_id, o->a, &o->found, &p, err));
     o->p = (struct vkey_policy){.name = newest.name,
                                 .rotate_after = p.rotate_after,
                                 .rotate_before = p.rotate_before,
@@ -161,6 +173,19 @@ out:
     return vault_call_end(&call, rc);
 }
 
+enum sb_err vkey_policy_stored(struct engine *e, const struct vkey *k, struct sb_arena *a, bool *ret_found,
+                               struct vkey_policy *ret, struct sb_error *err)
+{
+    enum sb_err rc;
+    const struct vault v = {.id = k->vault_id};
+    struct policy_op o = {.e = e, .v = &v, .name = k->name, .a = a};
+    SB_TRY(store_read(e->kv, run_policy, &o, err));
+    *ret_found = o.found;
+    *ret = o.p;
+out:
+    return rc;
+}
+
 enum sb_err vkey_policy_put(struct engine *e, const struct vault_caller *c, const char *vault,
                             const char *name, const struct vkey_policy *p, struct sb_arena *a,
                             struct vkey_policy *ret, struct sb_error *err)
@@ -168,7 +193,7 @@ enum sb_err vkey_policy_put(struct engine *e, const struct vault_caller *c, cons
     enum sb_err rc;
     struct vault_call call;
     SB_TRY(vault_call_begin(&call, e, c, VOP_SET_POLICY, vault, name, err));
-    SB_TRY(check(p, err));
+    SB_TRY(vkey_policy_check(p, err));
     struct policy_op o = {.e = e, .v = &call.v->v, .name = name, .sent = p, .a = a};
     SB_TRY(store_call_publish(e->kv, run_policy, publish_policy, &o, err));
     *ret = o.p;

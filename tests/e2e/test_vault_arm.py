@@ -216,14 +216,48 @@ def test_arm_keys_that_are_refused(case):
     path = s.vault_path + "/keys/armkey"
     for properties in ({}, {"kty": "oct"}, {"kty": "RSA", "keySize": 1000}, {"kty": "EC", "curveName": "P-1"}, {"kty": 7}, {"kty": "RSA", "keyOps": "all"},
                        {"kty": "RSA", "keyOps": ["wrapKey,sign"]}, {"kty": "RSA", "keyOps": ["fly"]}, {"kty": "RSA", "attributes": 1},
-                       {"kty": "RSA", "attributes": {"exp": "soon"}}):
+                       {"kty": "RSA", "attributes": {"exp": "soon"}}, {"kty": "RSA", "rotationPolicy": "never"},
+                       {"kty": "RSA", "rotationPolicy": {"attributes": {"expiryTime": "P1D"}}},
+                       {"kty": "RSA", "rotationPolicy": rotation("P80D", "P81D")}):
         s.e.arm("PUT", path, {"properties": properties}, api=API).expect(400)
-    for properties in ({"attributes": {"exportable": True}}, {"rotationPolicy": {"attributes": {}}}, {"release_policy": {}}):
+    for properties in ({"attributes": {"exportable": True}}, {"release_policy": {}}):
         s.e.arm("PUT", path, {"properties": {"kty": "RSA", **properties}}, api=API).expect(501)
     s.e.arm("PUT", s.vault_path + "/keys/no_name", {"properties": {"kty": "RSA"}}, api=API).expect(400)
     said(s.e.arm("PUT", s.vault_path + "x/keys/armkey", {"properties": {"kty": "RSA"}}, api=API), 404, "ResourceNotFound")
     assert s.e.arm("GET", s.vault_path + "/keys", api=API).expect(200).json() == {"value": []}
     s.e.arm("GET", s.vault_path + "/keys?$skiptoken=x", api=API).expect(400)
+
+
+def rotation(after, expiry=None):
+    policy = {"lifetimeActions": [{"trigger": {"timeAfterCreate": after}, "action": {"type": "rotate"}}]}
+    return {**policy, "attributes": {"expiryTime": expiry}} if expiry else policy
+
+
+def test_a_rotation_policy_comes_with_an_arm_key_and_acts(case):
+    s = grouped(case)
+    s.make_vault()
+    path = s.vault_path + "/keys/armkey"
+    body = {"properties": {"kty": "EC", "rotationPolicy": rotation("P30D", "P90D")}}
+    made = s.e.arm("PUT", path, body, api=API).expect(200).json()
+    policy = made["properties"]["rotationPolicy"]
+    notice = {"trigger": {"timeBeforeExpiry": "P30D"}, "action": {"type": "notify"}}
+    assert policy["lifetimeActions"] == body["properties"]["rotationPolicy"]["lifetimeActions"] + [notice], policy
+    assert policy["attributes"]["expiryTime"] == "P90D" and policy["attributes"]["created"] == policy["attributes"]["updated"], policy
+    assert "exp" not in made["properties"]["attributes"], made  # the policy ends new versions only
+    assert s.e.arm("GET", path, api=API).expect(200).json() == made
+    # the same one on the data plane, in its spelling
+    shown = s.e.vault("GET", s.vault, "/keys/armkey/rotationpolicy").expect(200).json()
+    assert shown["attributes"] == policy["attributes"] and shown["lifetimeActions"][0]["action"] == {"type": "Rotate"}, shown
+    # a PUT on a key that is there changes nothing of it
+    later = {"properties": {"kty": "EC", "rotationPolicy": rotation("P60D")}}
+    assert s.e.arm("PUT", path, later, api=API).expect(200).json() == made
+    assert s.e.advance("P30D")["events"] == [{"time": "2026-01-31T00:00:00Z", "kind": "keyRotated", "target": f"{s.vault}/armkey"}]
+    now = s.e.arm("GET", path, api=API).expect(200).json()["properties"]
+    assert now["keyUriWithVersion"] != made["properties"]["keyUriWithVersion"]
+    assert now["attributes"]["exp"] == now["attributes"]["created"] + 90 * 86400 and now["rotationPolicy"] == policy, now
+    # none that says something: none
+    empty = s.e.arm("PUT", s.vault_path + "/keys/plain", {"properties": {"kty": "EC", "rotationPolicy": {"attributes": {}}}}, api=API)
+    assert "rotationPolicy" not in empty.expect(200).json()["properties"]
 
 
 def test_many_arm_keys(case):
@@ -250,8 +284,16 @@ def test_arm_keys_of_a_vault_with_role_assignments(case):
     assert "Microsoft.KeyVault/vaults/keys/read" in message
     assign(s, CRYPTO_USER, who.oid, s.vault_path, 3).expect(201)
     said(who.arm("PUT", path, new), 400, "ForbiddenByRbac", "Microsoft.KeyVault/vaults/keys/create/action")
+    maker = "00000000-0000-4000-8000-00000000aaaa"
+    role = {"properties": {"roleName": "Key maker", "permissions": [{"dataActions": ["Microsoft.KeyVault/vaults/keys/*"]}],
+                           "assignableScopes": [f"/subscriptions/{harness.SUB}"]}}
+    s.e.arm("PUT", f"/subscriptions/{harness.SUB}/providers/Microsoft.Authorization/roleDefinitions/{maker}", role, api="2022-04-01").expect(201)
+    assign(s, maker, who.oid, s.vault_path, 5).expect(201)
+    with_policy = {"properties": {"kty": "RSA", "rotationPolicy": rotation("P30D")}}
+    said(who.arm("PUT", path, with_policy), 400, "ForbiddenByRbac", "Microsoft.KeyVault/vaults/keyrotationpolicies/write")
+    who.arm("GET", path).expect(404)  # nothing is made of what may not be made whole
     assign(s, CRYPTO_OFFICER, who.oid, s.vault_path, 4).expect(201)
-    who.arm("PUT", path, new).expect(200)
+    who.arm("PUT", path, with_policy).expect(200)
 
 
 # ---- secrets ----
