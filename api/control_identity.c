@@ -4,6 +4,7 @@
  * any identity that the emulator knows; without a choice, that of the well-known principal.
  */
 #include "api/control.h"
+#include "api/entra.h"
 #include "server/base/text.h"
 #include "server/engine/directory.h"
 
@@ -84,6 +85,7 @@ out:
 static enum sb_err answer(struct request *r, enum flavour f, struct sb_error *err)
 {
     enum sb_err rc;
+    struct sb_error why = {0};
     struct principal who;
     bool found = false;
     int named = 0;
@@ -100,6 +102,8 @@ static enum sb_err answer(struct request *r, enum flavour f, struct sb_error *er
                       "Only one of client_id, object_id and mi_res_id can be given");
     if (!found)
         return refuse(r, 400, "invalid_request", "Identity not found");
+    if (entra_resource_require(r, resource, &why) != SB_OK)
+        return refuse(r, 400, "invalid_resource", why.detail);
     SB_TRY(write_token(r, f, &who, resource, err));
 out:
     return rc;

@@ -33,6 +33,8 @@ struct entra_scope {
     bool openid, offline;
 };
 /* Of an application: exactly one "RESOURCE/.default" among the scopes, or a resource. */
+/* Is there such a resource? AADSTS500011. */
+SB_MUST enum sb_err entra_resource_require(struct request *r, const char *resource, struct sb_error *err);
 SB_MUST enum sb_err entra_scope_app(struct request *r, const struct entra_form *f, struct entra_scope *ret,
                                     struct sb_error *err);
 /* Of a user. resource (v1) or NULL; scopes or NULL. Without any scope of a resource it is Graph's. */

@@ -57,7 +57,7 @@ static bool known_resource(struct request *r, const char *resource)
     return is_host(r, resource);
 }
 
-static enum sb_err check_resource(struct request *r, const char *resource, struct sb_error *err)
+enum sb_err entra_resource_require(struct request *r, const char *resource, struct sb_error *err)
 {
     return known_resource(r, resource) ? SB_OK : aadsts_fail(err, AADSTS_500011, resource, ENGINE_TENANT);
 }
@@ -106,7 +106,7 @@ enum sb_err entra_scope_app(struct request *r, const struct entra_form *f, struc
         if (resource == NULL)
             return aadsts_fail(err, AADSTS_70011, scopes);
     }
-    SB_TRY(check_resource(r, resource, err));
+    SB_TRY(entra_resource_require(r, resource, err));
     *ret = (struct entra_scope){.resource = resource};
 out:
     return rc;
@@ -154,7 +154,7 @@ enum sb_err entra_scope_user(struct request *r, const char *resource, const char
         s.resource = GRAPH;
     if (s.list == NULL)
         s.list = "openid profile email";
-    SB_TRY(check_resource(r, s.resource, err));
+    SB_TRY(entra_resource_require(r, s.resource, err));
     *ret = s;
 out:
     return rc;

@@ -59,9 +59,10 @@ enum sb_err vault_key_read_create(struct request *r, struct vkey_spec *s, struct
     static const char where[] = "";
     enum sb_err rc;
     const char *crv = NULL;
-    int64_t bits = 0;
+    int64_t bits = 0, exponent = 0; /* the service takes its own, whatever is sent (recorded) */
     SB_TRY(vault_key_read_update(r, s, err));
     SB_TRY(json_opt_str(r->json, where, "kty", &s->kty, err));
+    SB_TRY(json_opt_i64(r->json, where, "public_exponent", 0, INT32_MAX, &exponent, err));
     SB_TRY(json_opt_i64(r->json, where, "key_size", 0, INT32_MAX, &bits, err));
     SB_TRY(json_opt_str(r->json, where, "crv", &crv, err));
     s->bits = (unsigned)bits;
@@ -83,7 +84,11 @@ static enum sb_err read_jwk(struct request *r, const struct json *jwk, struct pk
                    {"q", &parts->q}, {"dp", &parts->dp}, {"dq", &parts->dq}, {"qi", &parts->qi},
                    {"x", &parts->x}, {"y", &parts->y}};
     enum sb_err rc;
-    const char *crv = NULL;
+    const char *crv = NULL, *protected = NULL;
+    SB_TRY(json_opt_str(jwk, where, "key_hsm", &protected, err));
+    if (protected)
+        return sb_fail(err, SB_ENOTSUP,
+                       "Protected keys (key_hsm: bring your own key) are not emulated: import the numbers.");
     for (size_t i = 0; i < SB_ARRAY_LEN(numbers); i++)
         SB_TRY(vault_opt_blob(r, jwk, where, numbers[i].member, numbers[i].dst, err));
     SB_TRY(json_opt_str(jwk, where, "crv", &crv, err));

@@ -34,11 +34,12 @@ out:
     return rc;
 }
 
-static enum sb_err answer_result(struct request *r, const char *version, struct sb_blob value)
+/* id: NAME/VERSION */
+static enum sb_err answer_result(struct request *r, const char *id, struct sb_blob value)
 {
     struct jw w = reply_json(r, 200);
     jw_obj(&w, NULL);
-    jw_str(&w, "kid", vault_id(r, "keys", request_param(r, "name"), version));
+    jw_str(&w, "kid", vault_id(r, "keys", id, NULL));
     jw_str(&w, "value", b64url_str(r->arena, value.p, value.n));
     jw_end_obj(&w);
     return SB_OK;
@@ -49,13 +50,13 @@ static enum sb_err crypt(struct request *r, enum vperm perm, struct sb_error *er
     enum sb_err rc;
     enum pkey_alg alg;
     struct sb_blob in, out;
-    const char *version = NULL;
+    const char *id = NULL;
     const struct vault_caller c = vault_audit_caller(r);
     SB_TRY(read_alg(r, false, &alg, err));
     SB_TRY(vault_read_blob(r, "value", &in, err));
     SB_TRY(vkey_crypt(r->e, &c, r->host_label, request_param(r, "name"), request_param(r, "version"), perm,
-                      alg, in, r->arena, &out, &version, err));
-    rc = answer_result(r, version, out);
+                      alg, in, r->arena, &out, &id, err));
+    rc = answer_result(r, id, out);
 out:
     return rc;
 }
@@ -85,13 +86,13 @@ static enum sb_err key_sign(struct request *r, struct sb_error *err)
     enum sb_err rc;
     enum pkey_alg alg;
     struct sb_blob digest, out;
-    const char *version = NULL;
+    const char *id = NULL;
     const struct vault_caller c = vault_audit_caller(r);
     SB_TRY(read_alg(r, true, &alg, err));
     SB_TRY(read_digest(r, "value", alg, &digest, err));
     SB_TRY(vkey_sign(r->e, &c, r->host_label, request_param(r, "name"), request_param(r, "version"), alg,
-                     digest, r->arena, &out, &version, err));
-    rc = answer_result(r, version, out);
+                     digest, r->arena, &out, &id, err));
+    rc = answer_result(r, id, out);
 out:
     return rc;
 }

@@ -251,15 +251,16 @@ SB_MUST enum sb_err vkey_random(struct engine *e, const struct vault_caller *c, 
 SB_MUST enum sb_err vkey_release(struct engine *e, const struct vault_caller *c, const char *vault,
                                  const char *name, const char *version, struct sb_error *err);
 
-/* perm: VPERM_WRAP, VPERM_UNWRAP, VPERM_ENCRYPT, VPERM_DECRYPT. *ret_kid_version: the version used. */
+/* perm: VPERM_WRAP, VPERM_UNWRAP, VPERM_ENCRYPT, VPERM_DECRYPT. *ret_id: "NAME/VERSION" that was used, the
+ * name as it was first written. */
 SB_MUST enum sb_err vkey_crypt(struct engine *e, const struct vault_caller *c, const char *vault,
                                const char *name, const char *version, enum vperm perm, enum pkey_alg alg,
                                struct sb_blob in, struct sb_arena *a, struct sb_blob *ret,
-                               const char **ret_version, struct sb_error *err);
+                               const char **ret_id, struct sb_error *err);
 /* Over a digest of the algorithm's length; an ES* signature is raw r||s. */
 SB_MUST enum sb_err vkey_sign(struct engine *e, const struct vault_caller *c, const char *vault,
                               const char *name, const char *version, enum pkey_alg alg, struct sb_blob digest,
-                              struct sb_arena *a, struct sb_blob *ret, const char **ret_version,
+                              struct sb_arena *a, struct sb_blob *ret, const char **ret_id,
                               struct sb_error *err);
 SB_MUST enum sb_err vkey_verify(struct engine *e, const struct vault_caller *c, const char *vault,
                                 const char *name, const char *version, enum pkey_alg alg,

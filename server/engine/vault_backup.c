@@ -196,6 +196,8 @@ enum sb_err vault_restore(struct vault_call *call, enum st_kind kind, struct sb_
     enum sb_err rc;
     struct restore r = {.e = call->e, .c = call->c, .v = &call->v->v, .a = a};
     SB_TRY(open_blob(call, kind, blob, a, &r.pack, err));
+    for (size_t i = 0; i < r.pack.n; i++)
+        SB_TRY(vkey_check_hsm(text_ends(r.pack.versions[i].kty, "-HSM"), r.v, err));
     for (size_t i = 0; r.pack.vault_id != r.v->id && i < r.pack.n; i++)
         SB_TRY(reseal(call->e, &r.pack, r.v->id, &r.pack.versions[i], a, err));
     SB_TRY(store_call_publish(call->e->kv, run_restore, publish_restore, &r, err));

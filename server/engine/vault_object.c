@@ -236,6 +236,8 @@ enum sb_err vault_object_purge(struct engine *e, const struct vault_caller *c, e
         rc = vault_object_edit(&call, &d, err);
     if (rc == SB_OK)
         rc = store_scrub(e->kv, err);
+    if (rc == SB_OK)
+        call.status = 204;
 out:
     arena_free(d.a);
     return vault_call_end(&call, rc);

@@ -153,7 +153,7 @@ struct vault_call {
     struct vault_snap *v;
     const char *key;
     char version[VKEY_VERSION_LEN + 1]; /* set by the operation when it knows */
-    int status;                         /* of the answer, where a fault asks for one; else 0 */
+    int status;                         /* of the answer, where it is not the usual one; else 0 */
     bool unheard;                       /* it never came to the vault: no audit event */
     const struct sb_error *err;         /* the caller's: why it failed, for the audit event */
 };
@@ -222,6 +222,8 @@ void vault_audit_own(struct engine *e, const struct vault *v, const char *op, co
 /* ---- rotation (vkey_policy.c, vkey.c) ---- */
 /* Works out anew when the policy of this key has something to do; nothing when it has none. Whenever its
  * versions, its dates or its deletion change. */
+/* Keys of the *-HSM types are for premium vaults; SB_EBADPARAM in the service's words (recorded). */
+SB_MUST enum sb_err vkey_check_hsm(bool hsm, const struct vault *v, struct sb_error *err);
 /* What a policy may say; SB_EBADPARAM in our own words. */
 SB_MUST enum sb_err vkey_policy_check(const struct vkey_policy *p, struct sb_error *err);
 /* Sets the policy of a key, whose newest version is this. now: unix seconds. */

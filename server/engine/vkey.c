@@ -175,8 +175,7 @@ out:
 
 /* ---- create, import, rotate ---- */
 
-/* (recorded) */
-static enum sb_err check_hsm(bool hsm, const struct vault *v, struct sb_error *err)
+enum sb_err vkey_check_hsm(bool hsm, const struct vault *v, struct sb_error *err)
 {
     if (!hsm || text_ieq(v->sku, "premium"))
         return SB_OK;
@@ -243,7 +242,7 @@ static enum sb_err find_type(const struct vkey_spec *s, const struct vault *v, s
     if (i == SB_ARRAY_LEN(types))
         return sb_fail(err, SB_EBADPARAM, "Property kty has invalid value '%.64s'.", kty);
     *ret = i;
-    return check_hsm(types[i].hsm, v, err);
+    return vkey_check_hsm(types[i].hsm, v, err);
 }
 
 /* Makes a key and stores it as f says. */
@@ -296,7 +295,7 @@ enum sb_err vkey_import(struct engine *e, const struct vault_caller *c, const st
     enum pkey_type type = pkey_type_of(s->import);
     SB_TRY(vault_call_begin(&call, e, c, VOP_IMPORT, s->vault, s->name, err));
     struct fresh f = {.e = e, .v = &call.v->v, .name = s->name, .a = a};
-    SB_TRY(check_hsm(s->hsm == 1, f.v, err));
+    SB_TRY(vkey_check_hsm(s->hsm == 1, f.v, err));
     for (size_t i = 0; i < SB_ARRAY_LEN(types); i++)
         if (types[i].type == type && types[i].hsm == (s->hsm == 1))
             f.row.kty = types[i].name;

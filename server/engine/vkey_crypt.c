@@ -62,15 +62,14 @@ static enum sb_err done(struct ready *r, enum sb_err rc)
 
 enum sb_err vkey_crypt(struct engine *e, const struct vault_caller *c, const char *vault, const char *name,
                        const char *version, enum vperm perm, enum pkey_alg alg, struct sb_blob in,
-                       struct sb_arena *a, struct sb_blob *ret, const char **ret_version,
-                       struct sb_error *err)
+                       struct sb_arena *a, struct sb_blob *ret, const char **ret_id, struct sb_error *err)
 {
     enum sb_err rc;
     struct ready r;
     struct sb_blob out;
     bool forward = perm == VPERM_ENCRYPT || perm == VPERM_WRAP;
     SB_TRY(prepare(&r, e, c, vault_op_of(perm), vault, name, version, alg, err));
-    const char *used = arena_strdup(a, r.k->k.version);
+    const char *used = arena_printf(a, "%s/%s", r.k->k.name, r.k->k.version);
     if (used == NULL) {
         rc = sb_fail(err, SB_ENOMEM, "out of memory for a result");
         goto out;
@@ -78,27 +77,27 @@ enum sb_err vkey_crypt(struct engine *e, const struct vault_caller *c, const cha
     SB_TRY(forward ? pkey_encrypt(r.key, alg, in.p, in.n, a, &out, err)
                    : pkey_decrypt(r.key, alg, in.p, in.n, a, &out, err));
     *ret = out;
-    *ret_version = used;
+    *ret_id = used;
 out:
     return done(&r, rc);
 }
 
 enum sb_err vkey_sign(struct engine *e, const struct vault_caller *c, const char *vault, const char *name,
                       const char *version, enum pkey_alg alg, struct sb_blob digest, struct sb_arena *a,
-                      struct sb_blob *ret, const char **ret_version, struct sb_error *err)
+                      struct sb_blob *ret, const char **ret_id, struct sb_error *err)
 {
     enum sb_err rc;
     struct ready r;
     struct sb_blob out;
     SB_TRY(prepare(&r, e, c, VOP_SIGN, vault, name, version, alg, err));
-    const char *used = arena_strdup(a, r.k->k.version);
+    const char *used = arena_printf(a, "%s/%s", r.k->k.name, r.k->k.version);
     if (used == NULL) {
         rc = sb_fail(err, SB_ENOMEM, "out of memory for a result");
         goto out;
     }
     SB_TRY(pkey_sign(r.key, alg, digest.p, digest.n, a, &out, err));
     *ret = out;
-    *ret_version = used;
+    *ret_id = used;
 out:
     return done(&r, rc);
 }

@@ -45,6 +45,14 @@ def test_refused_requests_are_logged_too(case):
     assert rows(s, mark, "operationName") == []  # no vault, and no operation
 
 
+def test_what_is_purged_is_logged_with_its_own_status(case):
+    s = plain_vault(case, enablePurgeProtection=None)
+    s.e.vault("DELETE", s.vault, "/keys/key1").expect(200)
+    mark = s.mark()
+    s.e.vault("DELETE", s.vault, "/deletedkeys/key1").expect(204)
+    assert rows(s, mark, "operationName", "httpStatusCode", "resultType") == [("KeyPurge", 204, "Success")]
+
+
 def test_a_correlation_id_finds_the_event_of_an_answer(case):
     s = plain_vault(case)
     mark = s.mark()

@@ -149,6 +149,32 @@ def test_backup_and_restore(case):
     v.refused(404, "KeyNotFound", "POST", "/keys/none/backup")
 
 
+def test_a_hardware_key_is_restored_in_premium_vaults_only(case):
+    v = Vault(case)
+    plain, hard = v.key("plain"), v.ok("POST", "/keys/hard/create", {"kty": "EC-HSM"}).json()
+    blobs = [v.ok("POST", f"/keys/{name}/backup").json()["value"] for name in ("plain", "hard")]
+    standard = Vault(case, e=v.e, name="standardvault", sku={"family": "A", "name": "standard"})
+    premium = Vault(case, e=v.e, name="premiumvault")
+    assert version_of(standard.ok("POST", "/keys/restore", {"value": blobs[0]}).json()) == version_of(plain)
+    message = standard.refused(400, "BadParameter", "POST", "/keys/restore", {"value": blobs[1]})
+    assert message == "Hardware key operation not allowed on standard vault"
+    standard.refused(404, "KeyNotFound", "GET", "/keys/hard")
+    assert version_of(premium.ok("POST", "/keys/restore", {"value": blobs[1]}).json()) == version_of(hard)
+
+
+def test_ids_in_answers_are_spelled_as_the_key_was_first_written(case):
+    v = Vault(case)
+    kid = v.key("MixedCase")["key"]["kid"]
+    digest = rsa.b64url(b"d" * 32)
+    for path in ("/keys/mixedcase/sign", "/KEYS/MIXEDCASE/Sign", f"/keys/mixedCASE/{kid.rsplit('/', 1)[1].upper()}/sign"):
+        assert v.ok("POST", path, {"alg": "ES256", "value": digest}).json()["kid"] == kid, path
+    pair = v.ok("POST", "/keys/Wrapper/create", {"kty": "RSA"}).json()["key"]["kid"]
+    wrapped = v.ok("POST", "/keys/wrapper/wrapkey", {"alg": "RSA-OAEP", "value": digest}).json()
+    assert wrapped["kid"] == pair, wrapped
+    opened = v.ok("POST", "/keys/WRAPPER/unwrapkey", {"alg": "RSA-OAEP", "value": wrapped["value"]}).json()
+    assert opened == {"kid": pair, "value": digest}, opened
+
+
 def test_backups_survive_a_restart_and_open_in_no_other_emulator(case):
     v = Vault(case)
     v.key()
@@ -294,6 +320,7 @@ def test_release_and_exportable_keys_are_refused_clearly(case):
     v.refused(404, "KeyNotFound", "POST", "/keys/none/release", body)
     for body in ({"kty": "EC", "attributes": {"exportable": True}}, {"kty": "EC", "release_policy": {"data": "e30"}}):
         v.refused(501, "NotImplemented", "POST", "/keys/x/create", body)
+    assert "key_hsm" in v.refused(501, "NotImplemented", "PUT", "/keys/x", {"key": {"kty": "RSA-HSM", "key_hsm": "e30"}})
     v.refused(501, "NotImplemented", "GET", f"/keys/k/{version_of(v.key())}/attestation")
     for kty in ("oct", "oct-HSM"):
         assert "symmetric" in v.refused(400, "BadParameter", "POST", "/keys/x/create", {"kty": kty})
@@ -411,7 +438,7 @@ def test_malformed_keys_and_values(case):
     for body in ({}, {"kty": "RSA", "key_size": 1024}, {"kty": "RSA", "key_size": "2048"}, {"kty": "RSA", "key_size": 1 << 40},
                  {"kty": "EC", "crv": "P-999"}, {"kty": "EC", "key_size": 4096}, {"kty": 7}, {"kty": "EC", "key_ops": ["encrypt"]},
                  {"kty": "EC", "attributes": {"nbf": 9, "exp": 8}}, {"kty": "EC", "attributes": {"exp": -1}},
-                 {"kty": "EC", "tags": {"a": 5}}, {"kty": "EC", "tags": {"a": "x" * 257}}):
+                 {"kty": "EC", "tags": {"a": 5}}, {"kty": "RSA", "public_exponent": "three"}, {"kty": "EC", "tags": {"a": "x" * 257}}):
         v.refused(400, "BadParameter", "POST", "/keys/bad/create", body)
     v.key("e")
     v.ok("PUT", "/keys/r", {"key": good})

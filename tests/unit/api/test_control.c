@@ -441,6 +441,11 @@ START_TEST(test_control__imds_refusals)
                    "invalid_request");
     assert_refused(call_with("GET", "/metadata/identity/oauth2/token?resource=", NULL, plain, 1), 400,
                    "invalid_request");
+    assert_refused(
+        call_with("GET", "/metadata/identity/oauth2/token?resource=https://a.example", NULL, plain, 1), 400,
+        "invalid_resource");
+    ck_assert(strstr(text("error_description"),
+                     "AADSTS500011: The resource principal named https://a.example was"));
     done();
 }
 END_TEST

@@ -397,11 +397,13 @@ END_TEST
 START_TEST(test_vkey__sign_and_verify)
 {
     struct sb_blob sig;
-    const char *version = NULL;
+    const char *id = NULL;
     bool good = false;
     make_key("s");
-    ck_ok(vkey_sign(e, &who, KV, "s", NULL, PKEY_ES256, secret, arena, &sig, &version, &err));
+    ck_ok(vkey_sign(e, &who, KV, "S", NULL, PKEY_ES256, secret, arena, &sig, &id, &err));
     ck_assert_uint_eq(sig.n, 64);
+    ck_assert_ptr_eq(strstr(id, "s/"), id); /* as it was first written */
+    const char *version = id + 2;
     ck_ok(vkey_verify(e, &who, KV, "s", version, PKEY_ES256, secret, sig, &good, &err));
     ck_assert(good);
     uint8_t *bent = arena_memdup(arena, sig.p, sig.n);
@@ -409,10 +411,10 @@ START_TEST(test_vkey__sign_and_verify)
     ck_ok(vkey_verify(e, &who, KV, "s", version, PKEY_ES256, secret, (struct sb_blob){bent, sig.n}, &good,
                       &err));
     ck_assert(!good);
-    ck_assert_int_eq(vkey_sign(e, &who, KV, "s", NULL, PKEY_RS256, secret, arena, &sig, &version, &err),
+    ck_assert_int_eq(vkey_sign(e, &who, KV, "s", NULL, PKEY_RS256, secret, arena, &sig, &id, &err),
                      SB_EBADPARAM);
     ck_detail("is of type 'EC', and algorithm 'RS256' cannot be used with it");
-    ck_assert_int_eq(vkey_sign(e, &who, KV, "s", NULL, PKEY_ES256K, secret, arena, &sig, &version, &err),
+    ck_assert_int_eq(vkey_sign(e, &who, KV, "s", NULL, PKEY_ES256K, secret, arena, &sig, &id, &err),
                      SB_EBADPARAM); /* recorded */
     ck_detail("uses curve 'P-256', and algorithm 'ES256K' can only be used with curve 'P-256K'.");
 }
