@@ -123,18 +123,18 @@ fuzz: deps
 	@tests/lib/fuzz.sh $(FUZZ_SECONDS) build/clang-$(subst $(comma),-,$(fuzz_san))/fuzz $(fuzz_targets)
 
 e2e: all
-	@SEALEDBUS=$(abspath $(B)/sealedbus) python3 tests/e2e/run.py $(E2E)
+	@SEALEDBUS="$(CURDIR)/$(B)/sealedbus" python3 tests/e2e/run.py $(E2E)
 
 # Dies or fails at every commit and every operation of a scenario, each time once, and looks at what a restart finds.
 fault: deps
 	@$(MAKE) --no-print-directory FAULTS=1 build/$(notdir $(CC))-faults/sealedbus
-	@SEALEDBUS=$(abspath build/$(notdir $(CC))-faults/sealedbus) E2E_TIMEOUT=600 python3 tests/e2e/run.py durability.test_fault
+	@SEALEDBUS="$(CURDIR)/build/$(notdir $(CC))-faults/sealedbus" E2E_TIMEOUT=600 python3 tests/e2e/run.py durability.test_fault
 
 test: deps
 	@tests/lib/test.sh $(MAKE)
 
 demo: all
-	@SEALEDBUS=$(abspath $(B)/sealedbus) tests/demo/demo.sh
+	@SEALEDBUS="$(CURDIR)/$(B)/sealedbus" tests/demo/demo.sh
 
 run: all
 	@build/sealedbus
@@ -148,22 +148,22 @@ build/bench/%: tests/bench/%.c
 bench: all
 	@$(MAKE) --no-print-directory $(bench_bin)
 	@$(MAKE) --no-print-directory NOCIPHER=1 build/$(notdir $(CC))-nocipher/sealedbus
-	@SEALEDBUS=$(abspath $(B)/sealedbus) SEALEDBUS_NOCIPHER=$(abspath build/$(notdir $(CC))-nocipher/sealedbus) \
-	    BENCH_BIN=$(abspath build/bench) $(if $(README),BENCH_README=README.md) python3 tests/bench/bench.py $(BENCH)
+	@SEALEDBUS="$(CURDIR)/$(B)/sealedbus" SEALEDBUS_NOCIPHER="$(CURDIR)/build/$(notdir $(CC))-nocipher/sealedbus" \
+	    BENCH_BIN="$(CURDIR)/build/bench" $(if $(README),BENCH_README=README.md) python3 tests/bench/bench.py $(BENCH)
 
 # Real clients over HTTPS. CLIENTS="tour az_vault" chooses the suites.
 clients_packages := python3-venv libnss-myhostname
 clients: all
 	@tests/lib/deps.sh $(clients_packages) $(if $(shell command -v npm),,nodejs npm)
 	@tests/clients/install.sh build/clients az venv node go
-	@SEALEDBUS=$(abspath $(B)/sealedbus) python3 tests/clients/run.py $(CLIENTS)
+	@SEALEDBUS="$(CURDIR)/$(B)/sealedbus" python3 tests/clients/run.py $(CLIENTS)
 
 # What the clients of CLIENTS send and get, written down on the way and held against the services' specifications (in ../shared).
 oav: all
 	@tests/lib/deps.sh $(clients_packages) $(if $(shell command -v npm),,nodejs npm)
 	@tests/clients/install.sh build/clients az venv node go oav
 	@rm -rf build/oav
-	@SEALEDBUS=$(abspath $(B)/sealedbus) CLIENTS_RECORD=$(abspath build/oav/traffic) python3 tests/clients/run.py $(CLIENTS)
+	@SEALEDBUS="$(CURDIR)/$(B)/sealedbus" CLIENTS_RECORD="$(CURDIR)/build/oav/traffic" python3 tests/clients/run.py $(CLIENTS)
 	@CLIENTS='$(CLIENTS)' python3 tests/clients/oav.py
 
 valgrind: deps
@@ -174,7 +174,7 @@ valgrind: deps
 # Recorded traffic of the real services against a fresh emulator per recording; a miss that tests/replay/misses.txt does not list fails.
 replay: all
 	@tests/lib/deps.sh python3-yaml
-	@SEALEDBUS=$(abspath $(B)/sealedbus) $$(python3 -c 'import yaml' 2>/dev/null && echo python3 || echo /usr/bin/python3) \
+	@SEALEDBUS="$(CURDIR)/$(B)/sealedbus" $$(python3 -c 'import yaml' 2>/dev/null && echo python3 || echo /usr/bin/python3) \
 	    tests/replay/run.py
 
 lint_packages := clang clang-format clang-tidy cppcheck
@@ -197,9 +197,11 @@ tidy: deps
 	@printf '%s\n' $(sources) | xargs -P 2 -I{} clang-tidy --quiet {} -- -std=c11 -D_POSIX_C_SOURCE=200809L -I. \
 	    -DSB_VERSION='"$(VERSION)"'
 
+# Not every shell expands the ~ of PREFIX=~/.local.
+bindir = $(DESTDIR)$(patsubst ~/%,$(HOME)/%,$(PREFIX))/bin
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin
-	install -s -m 0755 $(B)/sealedbus $(DESTDIR)$(PREFIX)/bin/sealedbus
+	install -d "$(bindir)"
+	install -s -m 0755 $(B)/sealedbus "$(bindir)/sealedbus"
 
 clean:
 	rm -rf build

@@ -223,7 +223,11 @@ static enum sb_err read_file(int fd, const char *path, struct cmem_key *k, struc
     if (fstat(fd, &st) != 0)
         return file_failed(path, "fstat", err);
     if (!S_ISREG(st.st_mode) || st.st_size != CMEM_KEY_LEN)
-        return sb_fail(err, SB_EDATADIR, "key file %s is not a file of %d bytes", path, CMEM_KEY_LEN);
+        return sb_fail(
+            err, SB_EDATADIR,
+            "key file %s is not a file of %d bytes: put it back from a copy, or choose an empty data "
+            "directory",
+            path, CMEM_KEY_LEN);
     if (st.st_mode & (S_IRWXG | S_IRWXO))
         return sb_fail(err, SB_EDATADIR, "key file %s is open to others than its owner; chmod 600 it", path);
     for (size_t n = 0; n < sizeof k->b;) {

@@ -132,7 +132,9 @@ enum sb_err datadir_lock(struct datadir *d, struct sb_error *err)
         return sb_fail(err, SB_ENOMEM, "out of memory");
     int fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0)
-        return unusable(err, file, "cannot open the lock file");
+        return unusable(err, file,
+                        "cannot open the lock file; change its owner or choose another folder with "
+                        "--data-dir");
     if (fcntl(fd, F_SETLK, &want) != 0) {
         bool busy = errno == EACCES || errno == EAGAIN;
         enum sb_err rc = busy ? held_by_other(d, fd, err) : unusable(err, file, "cannot lock");

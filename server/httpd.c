@@ -39,7 +39,7 @@
 #define SLOW_NICE     5 /* making a key takes seconds of a core: everybody else goes first */
 /* Per connection, for the headers of a request and then of its reply. The library wipes all of it between two
  * requests; it must hold a BrokerProperties header of its largest size and the reply that carries it back. */
-#define CONNECTION_MEM (64u << 10)
+#define CONNECTION_MEM (HTTPD_HEADERS_MAX + (4u << 10))
 #define ARENA_MAX      (64u << 20)
 #define ARENA_KEPT     (12u << 10) /* what hardly a request exceeds */
 #define EMPTY_HEADERS  512u

@@ -26,7 +26,7 @@ struct httpd_config {
 
 /* Figures that capabilities show. */
 #define HTTPD_CONNECTIONS_MAX 4096        /* per port and address */
-#define HTTPD_HEADERS_MAX     (48u << 10) /* of a request or an answer, about */
+#define HTTPD_HEADERS_MAX     (60u << 10) /* of a request, all together, about */
 #define HTTPD_IDLE_SECONDS    120         /* without a byte, not counting long receives */
 
 /* Binds, and listens on, every address and port; cfg and what it points to must live until httpd_close.

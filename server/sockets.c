@@ -125,6 +125,19 @@ static bool try_port(const char *const *addresses, size_t n, bool optional_v6, i
     return true;
 }
 
+/* Says why, and what would help. option: the one that chooses the port. */
+static enum sb_err cannot_listen(const char *address, int port, int why, const char *option,
+                                 struct sb_error *err)
+{
+    const char *text = strerror(why);
+    if (no_such_address(why))
+        return sb_fail(err, SB_EUNAVAILABLE, "cannot listen on %s: %s; choose another address with --bind",
+                       address, text);
+    return sb_fail(
+        err, SB_EUNAVAILABLE, "cannot listen on %s port %d: %s%s; choose another port with %s", address, port,
+        text, why == EACCES ? " (low ports need root or the capability cap_net_bind_service)" : "", option);
+}
+
 enum sb_err sockets_listen(const char *const *addresses, size_t n, bool optional_v6, int port,
                            const char *option, struct sockets *ret, struct sb_error *err)
 {
@@ -139,8 +152,7 @@ enum sb_err sockets_listen(const char *const *addresses, size_t n, bool optional
             break;
     }
     if (!ok)
-        return sb_fail(err, SB_EUNAVAILABLE, "cannot listen on %s port %d: %s; choose another port with %s",
-                       addresses[at], port, strerror(errno), option);
+        return cannot_listen(addresses[at], port, errno, option, err);
     for (size_t i = 0; i < n; i++) {
         if (!s.used[i])
             log_event(LOG_INFO, "listen.skipped", "address", addresses[i], "reason",

@@ -36,17 +36,24 @@ static enum sb_err read_pem(const char *path, struct sb_arena *a, const char **r
     return rc;
 }
 
+/* A file that an option names. */
+static enum sb_err own_file(const char *option, const char *path, struct sb_arena *a, const char **ret,
+                            struct sb_error *err)
+{
+    struct sb_error why = {0};
+    if (read_pem(path, a, ret, &why) != SB_OK)
+        return sb_fail(err, SB_EUSAGE, "%s: %s", option, why.detail);
+    return *ret ? SB_OK : sb_fail(err, SB_EUSAGE, "%s: %.400s: there is no such file", option, path);
+}
+
 static enum sb_err own_files(const char *cert, const char *key, struct sb_arena *a, struct tls_files *ret,
                              struct sb_error *err)
 {
-    struct sb_error why = {0};
-    enum sb_err rc = read_pem(cert, a, &ret->cert_pem, &why);
+    enum sb_err rc = own_file("--tls-cert", cert, a, &ret->cert_pem, err);
     if (rc == SB_OK)
-        rc = read_pem(key, a, &ret->key_pem, &why);
+        rc = own_file("--tls-key", key, a, &ret->key_pem, err);
     if (rc != SB_OK)
-        return sb_fail(err, SB_EUSAGE, "%s", why.detail);
-    if (!ret->cert_pem || !ret->key_pem)
-        return sb_fail(err, SB_EUSAGE, "%s: there is no such file", ret->cert_pem ? key : cert);
+        return rc;
     ret->ca_pem = ret->cert_pem;
     ret->ca_path = datadir_absolute(a, cert);
     return ret->ca_path ? SB_OK : sb_fail(err, SB_ENOMEM, "out of memory");

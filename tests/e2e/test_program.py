@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import urllib.parse
@@ -25,7 +26,8 @@ def test_usage_ends_with_2(case):
             (["--https-port", "65536"], {}, "65535"), (["--https-port", ""], {}, "number"), (["--clock", "fast"], {}, "real|manual"),
             (["--now", "2026-01-01T00:00:00Z"], {}, "--clock manual"), (["--clock", "manual", "--now", "today"], {}, "--now"),
             (["--bind", "localhost"], {}, "IP address"), (["--client", "x"], {}, "ID:SECRET"), (["--subscription", "x"], {}, "GUID"),
-            (["--tls-cert", "x"], {}, "--tls-key"), (["--poll-interval", "0"], {}, "86400"), (["--print-hosts"], {}, "names"),
+            (["--tls-cert", "x"], {}, "--tls-key"), (["--in-memory", "--tls-cert", "/dev/null", "--tls-key", "/nonexistent/key"], {}, "--tls-key: /nonexistent/key"),
+            (["--in-memory", "--tls-cert", "/nonexistent/cert", "--tls-key", "x"], {}, "--tls-cert: /nonexistent/cert"), (["--poll-interval", "0"], {}, "86400"), (["--print-hosts"], {}, "names"),
             (["--help=yes"], {}, "no value"), ([], {"SEALEDBUS_HTTPS_PORT": "x"}, "SEALEDBUS_HTTPS_PORT"),
             ([], {"SEALEDBUS_CLIENTS": "a:b,c"}, "ID:SECRET"), ([], {"HOME": ""}, "--data-dir")):
         status, out, err = run(*arguments, environ=environ)
@@ -38,6 +40,8 @@ def test_what_cannot_run_ends_with_1(case):
         other = {"--https-port": "--http-port", "--http-port": "--https-port"}[option]
         status, out, err = run("--in-memory", "--bind", "127.0.0.1", option, str(port), other, "0")
         assert (status, out) == (1, "") and str(port) in err and option in err, (status, out, err)
+    status, out, err = run("--in-memory", "--bind", "192.0.2.1", "--https-port", "0", "--http-port", "0")  # an address of nobody
+    assert (status, out) == (1, "") and "192.0.2.1" in err and "--bind" in err and "port" not in err, (status, out, err)
     with open("/dev/full", "w") as full:
         status, _, err = run("--in-memory", "--bind", "127.0.0.1", "--https-port", "0", "--http-port", "0", stdout=full)
         assert status == 1 and "ready line" in err, (status, err)
@@ -51,6 +55,11 @@ def test_a_bad_data_folder_ends_with_3(case):
     for folder in (file, os.path.join(file, "below"), e.data):
         status, out, err = run("--data-dir", folder, "--https-port", "0", "--http-port", "0")
         assert (status, out) == (3, "") and folder in err, (status, out, err)
+    e.stop()
+    with open(os.path.join(e.data, "platform.key"), "wb") as key:
+        key.write(b"short")
+    status, out, err = run("--data-dir", e.data, "--https-port", "0", "--http-port", "0")
+    assert (status, out) == (3, "") and "from a copy" in err, (status, out, err)
 
 
 def test_asked_to_stop_ends_with_0(case):
@@ -81,6 +90,15 @@ def test_what_is_printed(case):
     for (address, *names), label in zip(lines[1:], ("one-ns", "two-vault")):
         assert address == "127.0.0.1"
         assert set(names) == {f"{label}.{suffix}" for suffix in ("servicebus.windows.net", "servicebus.localhost", "vault.azure.net", "vault.localhost")}
+
+
+def test_the_readme_has_every_option(case):
+    """Its table has the rows of --help in the same order, with the same variables and words to choose from."""
+    with open(os.path.join(os.path.dirname(__file__), "..", "..", "README.md")) as f:
+        rows = [re.split(r"(?<!\\)\|", line)[1:3] for line in f if re.match(r"\| `--.*`SEALEDBUS_", line)]
+    said = [pair for names, variables in rows for pair in zip(re.findall("`(--[^`]*)`", names), re.findall("`([^`]*)`", variables), strict=True)]
+    options = [o for o in json.loads(run("--print-capabilities")[1])["options"] if "environment" in o]
+    assert said == [(" ".join([o["name"]] + ([o["value"].replace("|", r"\|")] if "value" in o else [])), o["environment"]) for o in options]
 
 
 def test_the_environment_says_the_same(case):
