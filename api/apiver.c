@@ -67,6 +67,20 @@ static const char *template_type(struct sb_arena *a, const char *p)
     return type;
 }
 
+/* "vaults/keys" of the path "/vaults/NAME/keys/NAME/…": names and types take turns. */
+static const char *path_type(struct sb_arena *a, const char *p)
+{
+    const char *type = "";
+    bool name = false;
+    for (; *(p += strspn(p, "/")) && type; name = !name) {
+        int n = (int)strcspn(p, "/");
+        if (!name)
+            type = arena_printf(a, "%s%s%.*s", type, *type ? "/" : "", n, p);
+        p += n;
+    }
+    return type ? type : "";
+}
+
 /* ---- values ---- */
 
 static bool two_digits(const char *p, char max)
@@ -190,10 +204,8 @@ enum sb_err apiver_no_route(struct request *r, struct sb_error *err)
     if (!p)
         return sb_fail(err, SB_ENOPROVIDER, "The resource namespace '%.*s' is invalid.", SB_MIN(n, 100),
                        tail);
-    tail += n;
-    tail += strspn(tail, "/");
-    return sb_fail(
-        err, SB_ENOTYPE,
-        "The resource type '%.*s' could not be found in the namespace '%s' for api version '%.60s'.",
-        (int)SB_MIN(strcspn(tail, "/"), 100), tail, p->name, version ? version : "");
+    return sb_fail(err, SB_ENOTYPE,
+                   "The resource type '%.100s' could not be found in the namespace '%s' for api version "
+                   "'%.60s'.",
+                   path_type(r->arena, tail + n), p->name, version ? version : "");
 }

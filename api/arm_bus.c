@@ -1,7 +1,7 @@
 /*
- * arm_bus.c: what Microsoft.ServiceBus tells of itself (operations, regions) and the rest of what stands
- * below a namespace: its event hubs (none), the change of a replicated namespace's primary region, and the
- * migration of a Standard namespace to a Premium one. Shapes as specified and recorded.
+ * arm_bus.c: Microsoft.ServiceBus's regions and the rest of what stands below a namespace: its event hubs
+ * (none), the change of a replicated namespace's primary region, and the migration of a Standard namespace to
+ * a Premium one. Shapes as specified and recorded.
  */
 #include <string.h>
 #include "api/arm_namespace.h"
@@ -14,64 +14,7 @@
 #define MIGRATION "migrationConfigurations"
 #define DEFAULT   "$default"
 
-/* ---- operations and regions ---- */
-
-static const struct {
-    const char *resource, *operation, *name;
-} operations[] = {
-    {"Namespace", "Get namespaces", "namespaces/read"},
-    {"Namespace", "Create or update a namespace", "namespaces/write"},
-    {"Namespace", "Delete a namespace", "namespaces/delete"},
-    {"Namespace", "Check the availability of a name", "checkNameAvailability/action"},
-    {"AuthorizationRule", "Get authorization rules", "namespaces/authorizationRules/read"},
-    {"AuthorizationRule", "Create or update an authorization rule", "namespaces/authorizationRules/write"},
-    {"AuthorizationRule", "Delete an authorization rule", "namespaces/authorizationRules/delete"},
-    {"AuthorizationRule", "Get connection strings", "namespaces/authorizationRules/listkeys/action"},
-    {"AuthorizationRule", "Make new keys", "namespaces/authorizationRules/regenerateKeys/action"},
-    {"Queue", "Get queues", "namespaces/queues/read"},
-    {"Queue", "Create or update a queue", "namespaces/queues/write"},
-    {"Queue", "Delete a queue", "namespaces/queues/delete"},
-    {"Topic", "Get topics", "namespaces/topics/read"},
-    {"Topic", "Create or update a topic", "namespaces/topics/write"},
-    {"Topic", "Delete a topic", "namespaces/topics/delete"},
-    {"Subscription", "Get subscriptions", "namespaces/topics/subscriptions/read"},
-    {"Subscription", "Create or update a subscription", "namespaces/topics/subscriptions/write"},
-    {"Subscription", "Delete a subscription", "namespaces/topics/subscriptions/delete"},
-    {"Rule", "Get rules", "namespaces/topics/subscriptions/rules/read"},
-    {"Rule", "Create or update a rule", "namespaces/topics/subscriptions/rules/write"},
-    {"Rule", "Delete a rule", "namespaces/topics/subscriptions/rules/delete"},
-    {"DisasterRecoveryConfig", "Get aliases", "namespaces/disasterRecoveryConfigs/read"},
-    {"DisasterRecoveryConfig", "Create or update an alias", "namespaces/disasterRecoveryConfigs/write"},
-    {"DisasterRecoveryConfig", "Delete an alias", "namespaces/disasterRecoveryConfigs/delete"},
-    {"DisasterRecoveryConfig", "Break a pairing", "namespaces/disasterRecoveryConfigs/breakPairing/action"},
-    {"DisasterRecoveryConfig", "Fail over", "namespaces/disasterRecoveryConfigs/failover/action"},
-    {"NetworkRuleSet", "Get network rules", "namespaces/networkRuleSets/read"},
-    {"NetworkRuleSet", "Create or update network rules", "namespaces/networkRuleSets/write"},
-    {"Messages", "Send messages", "namespaces/messages/send/action"},
-    {"Messages", "Receive messages", "namespaces/messages/receive/action"},
-};
-
-static enum sb_err operation_list(struct request *r, struct sb_error *err)
-{
-    SB_UNUSED(err);
-    struct jw w = reply_json(r, 200);
-    jw_obj(&w, NULL);
-    jw_arr(&w, "value");
-    for (size_t i = 0; i < SB_ARRAY_LEN(operations); i++) {
-        jw_obj(&w, NULL);
-        jw_strf(&w, "name", "Microsoft.ServiceBus/%s", operations[i].name);
-        jw_bool(&w, "isDataAction", strcmp(operations[i].resource, "Messages") == 0);
-        jw_obj(&w, "display");
-        jw_str(&w, "provider", "Microsoft Azure ServiceBus");
-        jw_str(&w, "resource", operations[i].resource);
-        jw_str(&w, "operation", operations[i].operation);
-        jw_end_obj(&w);
-        jw_end_obj(&w);
-    }
-    jw_end_arr(&w);
-    jw_end_obj(&w);
-    return SB_OK;
-}
+/* ---- regions ---- */
 
 /* Every region takes every tier here. */
 static enum sb_err region_list(struct request *r, struct sb_error *err)
@@ -404,8 +347,6 @@ static enum sb_err migration_delete(struct request *r, struct sb_error *err)
 #define MAYBE   (WRITE | R_EMPTYOK)
 
 static const struct route rows[] = {
-    {"GET", PLANE_ARM, "/providers/Microsoft.ServiceBus/operations", READ, 0, operation_list,
-     "ArmBusOperationList"},
     {"GET", PLANE_ARM, SUB "/premiumMessagingRegions", READ, 0, region_list, "ArmBusPremiumRegionList"},
     {"GET", PLANE_ARM, SUB "/sku/{sku}/regions", READ, 0, region_list, "ArmBusRegionList"},
     {"GET", PLANE_ARM, NS "/eventhubs", READ, 0, eventhub_list, "ArmNamespaceEventHubList"},

@@ -8,6 +8,7 @@
 #include "crypto/rng.h"
 #include "server/base/text.h"
 #include "server/base/timefmt.h"
+#include "server/engine/directory_user.h"
 
 #define BODY_MAX        (2u << 20) /* 1,024 access policies */
 #define SERVICE_VERSION "1.5.969.1"
@@ -57,7 +58,7 @@ static enum sb_err write_vault(struct request *r, bool patch, struct sb_error *e
     struct vault_spec s = {.sub = request_param(r, "sub"),
                            .group = request_param(r, "group"),
                            .name = request_param(r, "name"),
-                           .caller = r->who.appid};
+                           .caller = directory_caller(r->e, &r->who, r->arena)};
     SB_TRY(require(r, "Microsoft.KeyVault/vaults/write", err));
     SB_TRY(arm_vault_read(r, r->json, &s, err));
     SB_TRY(patch ? vault_patch(r->e, &s, r->arena, &v, err)
@@ -124,7 +125,8 @@ static enum sb_err policies_handler(struct request *r, struct sb_error *err)
         return sb_fail(err, SB_EBADREQUEST, "An invalid value was provided for 'accessPolicies'.");
     SB_TRY(arm_vault_policies_read(r, list, &p, &n, err));
     SB_TRY(vault_policies(r->e, request_param(r, "sub"), request_param(r, "group"), request_param(r, "name"),
-                          (enum vault_policy_mode)mode, p, n, r->arena, &v, err));
+                          directory_caller(r->e, &r->who, r->arena), (enum vault_policy_mode)mode, p, n,
+                          r->arena, &v, err));
     struct jw w = reply_json(r, 200);
     jw_obj(&w, NULL);
     jw_strf(&w, "id", "%s/accessPolicies/", vault_id(r));

@@ -231,15 +231,21 @@ static void write_flag(struct jw *w, const char *key, int v)
         jw_bool(w, key, v == 1);
 }
 
+/* Users are kept by their principal names, applications by their client ids. */
+static const char *caller_type(const char *caller)
+{
+    return strchr(caller, '@') != NULL ? "User" : "Application";
+}
+
 static void write_system_data(struct jw *w, const struct vault *v)
 {
     char when[TIME_TEXT_MAX];
     jw_obj(w, "systemData");
     jw_str(w, "createdBy", v->created_by);
-    jw_str(w, "createdByType", "Application");
+    jw_str(w, "createdByType", caller_type(v->created_by));
     jw_str(w, "createdAt", time_rfc3339(v->created_ms, when));
     jw_str(w, "lastModifiedBy", v->updated_by);
-    jw_str(w, "lastModifiedByType", "Application");
+    jw_str(w, "lastModifiedByType", caller_type(v->updated_by));
     jw_str(w, "lastModifiedAt", time_rfc3339(v->updated_ms, when));
     jw_end_obj(w);
 }

@@ -82,6 +82,7 @@ extern const struct route_table routes_arm_alias;           /* arm_alias.c */
 extern const struct route_table routes_arm_tags;            /* arm_tags.c */
 extern const struct route_table routes_arm_activity;        /* arm_activity.c */
 extern const struct route_table routes_arm_bus;             /* arm_bus.c */
+extern const struct route_table routes_arm_operations;      /* arm_operations.c */
 extern const struct route_table routes_arm_child;           /* arm_child.c */
 extern const struct route_table routes_entra;               /* entra.c */
 extern const struct route_table routes_graph;               /* graph.c */

@@ -87,6 +87,16 @@ out:
     return rc;
 }
 
+const char *directory_caller(struct engine *e, const struct principal *who, struct sb_arena *a)
+{
+    bool found = false;
+    struct dir_user user;
+    if (who->kind == PRINCIPAL_USER && !store_is_owner(e->kv) &&
+        directory_user_get(e, who->oid, a, &found, &user, NULL) == SB_OK && found)
+        return user.upn;
+    return who->appid;
+}
+
 static enum sb_err list_run(struct tx *tx, void *arg, struct sb_error *err)
 {
     struct op *x = arg;

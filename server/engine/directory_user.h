@@ -23,6 +23,9 @@ struct dir_user {
 /* key: object id or user principal name. */
 SB_MUST enum sb_err directory_user_get(struct engine *e, const char *key, struct sb_arena *a, bool *ret_found,
                                        struct dir_user *ret, struct sb_error *err);
+/* What Azure Resource Manager calls a caller: a user by principal name, anybody else by client id. Lives as
+ * long as who and the arena. */
+const char *directory_caller(struct engine *e, const struct principal *who, struct sb_arena *a);
 /* The configured ones first, then the oldest first. */
 SB_MUST enum sb_err directory_user_list(struct engine *e, struct sb_arena *a, struct dir_user **ret,
                                         size_t *ret_n, struct sb_error *err);

@@ -11,10 +11,12 @@
 #include <string.h>
 #include "server/base/text.h"
 #include "server/engine/directory_private.h"
+#include "server/engine/directory_user.h"
 #include "server/engine/rbac_private.h"
 #include "storage/st_directory.h"
 
 #define LIST_BYTES_MAX ((size_t)16 << 20)
+#define NAME_BYTES_MAX ((size_t)256 << 10)
 
 struct entry {
     const char *oid, *scope;
@@ -322,11 +324,17 @@ enum sb_err rbac_require(struct engine *e, const struct principal *who, const ch
 {
     if (rbac_may(e, who, action, false, scope))
         return SB_OK;
-    return sb_fail(
+    struct sb_arena *a = arena_new(NAME_BYTES_MAX);
+    if (a == NULL)
+        return sb_fail(err, SB_ENOMEM, "out of memory");
+    enum sb_err rc = sb_fail(
         err, SB_EDENIED,
-        "The client '%s' with object id '%s' does not have authorization to perform action '%s' over scope "
-        "'%.*s' or the scope is invalid. If access was recently granted, please refresh your credentials.",
-        who->appid, who->oid, action, RBAC_SCOPE_MAX / 2, scope);
+        "The client '%.200s' with object id '%s' does not have authorization to perform action '%s' over "
+        "scope '%.*s' or the scope is invalid. If access was recently granted, please refresh your "
+        "credentials.",
+        directory_caller(e, who, a), who->oid, action, RBAC_SCOPE_MAX / 2, scope);
+    arena_free(a);
+    return rc;
 }
 
 /* ---- ends ---- */

@@ -335,7 +335,7 @@ out:
 
 struct policies {
     struct engine *e;
-    const char *sub, *group, *name;
+    const char *sub, *group, *name, *caller;
     enum vault_policy_mode mode;
     const struct vault_policy *p;
     size_t n;
@@ -405,6 +405,7 @@ static enum sb_err run_policies(struct tx *tx, void *arg, struct sb_error *err)
         return sb_fail(err, SB_EBADREQUEST, BAD_POLICIES);
     row.policies = list;
     row.updated_ms = engine_now(c->e);
+    row.updated_by = c->caller;
     SB_TRY(st_vault_update(tx, &row, err));
     if (!vault_from_row(&row, c->a, &c->v))
         rc = sb_fail(err, SB_ENOMEM, "out of memory writing a vault");
@@ -419,12 +420,19 @@ static void publish_policies(void *arg)
 }
 
 enum sb_err vault_policies(struct engine *e, const char *sub, const char *group, const char *name,
-                           enum vault_policy_mode mode, const struct vault_policy *p, size_t n,
-                           struct sb_arena *a, struct vault *ret, struct sb_error *err)
+                           const char *caller, enum vault_policy_mode mode, const struct vault_policy *p,
+                           size_t n, struct sb_arena *a, struct vault *ret, struct sb_error *err)
 {
     enum sb_err rc;
-    struct policies c = {
-        .e = e, .sub = sub, .group = group, .name = name, .mode = mode, .p = p, .n = n, .a = a};
+    struct policies c = {.e = e,
+                         .sub = sub,
+                         .group = group,
+                         .name = name,
+                         .caller = caller,
+                         .mode = mode,
+                         .p = p,
+                         .n = n,
+                         .a = a};
     SB_TRY(store_call_publish(e->kv, run_policies, publish_policies, &c, err));
     SB_TRY(hand_out(&c.v, a, ret, err));
 out:

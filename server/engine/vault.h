@@ -107,9 +107,11 @@ SB_MUST enum sb_err vault_by_name(struct engine *e, const char *name, struct sb_
 SB_MUST enum sb_err vault_list(struct engine *e, const char *sub, const char *group, struct sb_arena *a,
                                struct vault **ret, size_t *ret_n, struct sb_error *err);
 enum vault_policy_mode { VAULT_POLICY_ADD, VAULT_POLICY_REPLACE, VAULT_POLICY_REMOVE };
+/* caller: as in a vault_spec. */
 SB_MUST enum sb_err vault_policies(struct engine *e, const char *sub, const char *group, const char *name,
-                                   enum vault_policy_mode mode, const struct vault_policy *p, size_t n,
-                                   struct sb_arena *a, struct vault *ret, struct sb_error *err);
+                                   const char *caller, enum vault_policy_mode mode,
+                                   const struct vault_policy *p, size_t n, struct sb_arena *a,
+                                   struct vault *ret, struct sb_error *err);
 SB_MUST enum sb_err vault_delete(struct engine *e, const char *sub, const char *group, const char *name,
                                  bool *ret_existed, struct sb_error *err);
 SB_MUST enum sb_err vault_deleted_get(struct engine *e, const char *sub, const char *location,

@@ -132,7 +132,7 @@ def test_every_operation_on_vaults_and_roles_asks_for_rights(case):
     s.make_namespace()
     who = Identity(s)
     values = {"sub": harness.SUB, "group": s.vault_path.split("/")[4], "name": s.vault, "location": "northeurope", "mode": "add", "scope*": s.vault_path[1:]}
-    open_ones = {"ArmRoleDefinitionListTenant": 200, "ArmRoleDefinitionGetTenant": 404}
+    open_ones = {"ArmRoleDefinitionListTenant": 200, "ArmRoleDefinitionGetTenant": 404, "ArmVaultOperationList": 200}
     asked = 0
     for o in s.e.control("GET", "/_emulator/capabilities").json()["routes"]:
         if o["plane"] != "arm" or not o["operation"].startswith(("ArmVault", "ArmDeletedVault", "ArmRole", "ArmDiagnostic", "ArmHsm", "ArmElevate")):

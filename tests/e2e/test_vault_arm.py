@@ -5,6 +5,7 @@ import urllib.parse
 import harness
 from test_audit import plain_vault
 from test_authorization import CRYPTO_OFFICER, CRYPTO_USER, SUBSCRIPTION, Identity, assign, rbac_vault
+from test_signin import ARM, PASSWORD, USER, by_password, graph
 
 API = "2023-07-01"
 NEWEST = "2026-02-01"
@@ -31,6 +32,55 @@ def grouped(case, *options):
     s = case.story(*options)
     s.make_group()
     return s
+
+
+def as_user(s, name, password, method, path, content=None):
+    token = by_password(s.e, f"{ARM}/.default", user=name, password=password).expect(200).json()["access_token"]
+    return s.e.https(method, harness.ARM, f"{path}?api-version={API}", content, {"Authorization": "Bearer " + token})
+
+
+# ---- who ----
+
+def test_a_vault_tells_who_made_and_who_changed_it(case):
+    s = grouped(case)
+    s.make_vault()
+    system = s.e.arm("GET", s.vault_path, api=API).expect(200).json()["systemData"]
+    assert (system["createdBy"], system["createdByType"]) == (harness.CLIENT, "Application") == \
+        (system["lastModifiedBy"], system["lastModifiedByType"]), system
+    s.e.advance("PT1H")
+    policies = {"properties": {"accessPolicies": []}}
+    as_user(s, USER, PASSWORD, "PUT", s.vault_path + "/accessPolicies/add", policies).expect(200)
+    system = s.e.arm("GET", s.vault_path, api=API).expect(200).json()["systemData"]
+    assert (system["createdBy"], system["createdByType"]) == (harness.CLIENT, "Application"), system
+    assert (system["lastModifiedBy"], system["lastModifiedByType"], system["lastModifiedAt"]) == (USER, "User", "2026-01-01T01:00:00Z"), system
+    s.e.arm("PATCH", s.vault_path, {"tags": {}}, api=API).expect(200)
+    made = as_user(s, USER, PASSWORD, "PUT", f"{s.group_path}{KV}/vaults/usersvault", body()).expect(200).json()["systemData"]
+    assert (made["createdBy"], made["createdByType"], made["lastModifiedBy"], made["lastModifiedByType"]) == (USER, "User", USER, "User"), made
+    assert s.e.arm("GET", s.vault_path, api=API).expect(200).json()["systemData"]["lastModifiedByType"] == "Application"
+
+
+def test_a_user_is_refused_by_name(case):
+    s = grouped(case)
+    s.make_vault()
+    bob = {"userPrincipalName": "bob@contoso.com", "displayName": "Bob", "accountEnabled": True, "mailNickname": "bob",
+           "passwordProfile": {"password": "Wort-12345"}}
+    oid = graph(s.e, "POST", "/users", bob).expect(201).json()["id"]
+    said(as_user(s, "bob@contoso.com", "Wort-12345", "DELETE", s.vault_path), 403, "AuthorizationFailed",
+         f"The client 'bob@contoso.com' with object id '{oid}' does not have authorization to perform action 'Microsoft.KeyVault/vaults/delete'")
+
+
+def test_what_the_providers_can_do(case):
+    s = case.story()
+    for provider, arm_action, data_action in (("Microsoft.KeyVault", "vaults/write", "vaults/keys/wrap/action"),
+                                              ("Microsoft.ServiceBus", "namespaces/write", "namespaces/messages/send/action"),
+                                              ("Microsoft.ManagedIdentity", "userAssignedIdentities/assign/action", None)):
+        rows = s.e.arm("GET", f"/providers/{provider}/operations", api="2023-07-01" if provider[10] == "K" else "2018-11-30"
+                       if provider[10] == "M" else "2021-11-01").expect(200).json()["value"]
+        kinds = {(row["name"], row["isDataAction"]) for row in rows}
+        assert len(kinds) == len(rows) and all(n.startswith(provider + "/") for n, _ in kinds), kinds
+        assert (f"{provider}/{arm_action}", False) in kinds
+        assert data_action is None or (f"{provider}/{data_action}", True) in kinds
+        assert all(row["display"]["provider"] and row["display"]["operation"] for row in rows)
 
 
 # ---- rules ----

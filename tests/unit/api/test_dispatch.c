@@ -280,6 +280,14 @@ START_TEST(test_dispatch__arm_paths_without_a_row)
     ck_assert_str_eq(text("error.code"), "InvalidResourceType");
     ck_assert_str_eq(text("error.message"), "The resource type 'things' could not be found in the namespace "
                                             "'Microsoft.ServiceBus' for api version '2021-11-01'.");
+    ck_assert_int_eq(
+        call((struct in){.host = "localhost",
+                         .url = "/subscriptions/s/resourceGroups/g/providers/"
+                                "Microsoft.KeyVault/vaults/v/filters/f/parts?api-version=2023-07-01"}),
+        404);
+    ck_assert_str_eq(text("error.message"),
+                     "The resource type 'vaults/filters/parts' could not be found in the "
+                     "namespace 'Microsoft.KeyVault' for api version '2023-07-01'.");
 }
 END_TEST
 

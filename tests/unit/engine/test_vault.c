@@ -274,7 +274,7 @@ static enum sb_err policies(enum vault_policy_mode mode, const char *oid, const 
                             struct vault *ret)
 {
     struct vault_policy p = policy(oid, permissions);
-    return vault_policies(e, SUB, "g", "v-pol", mode, &p, 1, arena, ret, &err);
+    return vault_policies(e, SUB, "g", "v-pol", "me", mode, &p, 1, arena, ret, &err);
 }
 
 START_TEST(test_vault__policies_add_replace_remove)
@@ -398,11 +398,12 @@ START_TEST(test_vault__at_most_1024_policies)
     struct vault_policy *p = ARENA_ARRAY(arena, struct vault_policy, 1025);
     for (unsigned i = 0; i < 1025; i++)
         p[i] = policy(arena_printf(arena, "cccccccc-0000-0000-0000-%012u", i), "{\"keys\":[\"get\"]}");
-    ck_assert_int_eq(vault_policies(e, SUB, "g", "v-pol", VAULT_POLICY_ADD, p, 1023, arena, &v, &err), SB_OK);
+    ck_assert_int_eq(vault_policies(e, SUB, "g", "v-pol", "me", VAULT_POLICY_ADD, p, 1023, arena, &v, &err),
+                     SB_OK);
     ck_assert_uint_eq(v.policies_n, 1024);
-    ck_assert_int_eq(vault_policies(e, SUB, "g", "v-pol", VAULT_POLICY_ADD, p, 1024, arena, &v, &err),
+    ck_assert_int_eq(vault_policies(e, SUB, "g", "v-pol", "me", VAULT_POLICY_ADD, p, 1024, arena, &v, &err),
                      SB_EBADREQUEST);
-    ck_assert_int_eq(vault_policies(e, SUB, "g", "v-pol", VAULT_POLICY_ADD, p, 1025, arena, &v, &err),
+    ck_assert_int_eq(vault_policies(e, SUB, "g", "v-pol", "me", VAULT_POLICY_ADD, p, 1025, arena, &v, &err),
                      SB_EBADREQUEST);
     ck_assert_int_eq(get("v-pol", &v), SB_OK);
     ck_assert_uint_eq(v.policies_n, 1024);

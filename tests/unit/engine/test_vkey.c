@@ -567,7 +567,7 @@ START_TEST(test_vkey__each_operation_needs_its_own_permission)
           arena_printf(arena, "{\"keys\":[\"%s\"]}", strcmp(name, "get") == 0 ? "list" : "get"));
     ck_assert_int_eq(do_op(op), SB_EPOLICY);
     p.permissions = arena_printf(arena, "{\"keys\":[\"%s\"]}", name);
-    ck_ok(vault_policies(e, SUB, "g", KV, VAULT_POLICY_ADD, &p, 1, arena, &v, &err));
+    ck_ok(vault_policies(e, SUB, "g", KV, "me", VAULT_POLICY_ADD, &p, 1, arena, &v, &err));
     enum sb_err rc = do_op(op);
     ck_assert_msg(rc != SB_EPOLICY, "%s", err.detail);
 }
@@ -636,11 +636,11 @@ START_TEST(test_vkey__an_application_entry_needs_that_application)
     make_key("k");
     struct vault_policy p = policy(identity.oid, ALL);
     p.appid = OID_B;
-    ck_ok(vault_policies(e, SUB, "g", KV, VAULT_POLICY_ADD, &p, 1, arena, &v, &err));
+    ck_ok(vault_policies(e, SUB, "g", KV, "me", VAULT_POLICY_ADD, &p, 1, arena, &v, &err));
     who.who = &identity;
     ck_assert_int_eq(vkey_get(e, &who, KV, "k", NULL, arena, &k, &err), SB_EPOLICY);
     p.appid = identity.appid;
-    ck_ok(vault_policies(e, SUB, "g", KV, VAULT_POLICY_ADD, &p, 1, arena, &v, &err));
+    ck_ok(vault_policies(e, SUB, "g", KV, "me", VAULT_POLICY_ADD, &p, 1, arena, &v, &err));
     ck_ok(vkey_get(e, &who, KV, "k", NULL, arena, &k, &err));
 }
 END_TEST

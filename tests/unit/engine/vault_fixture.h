@@ -106,7 +106,8 @@ static inline void grant(const char *vault, const char *oid, const char *permiss
 {
     struct vault v;
     struct vault_policy p = policy(oid, permissions);
-    ck_assert_msg(vault_policies(e, SUB, "g", vault, VAULT_POLICY_REPLACE, &p, 1, arena, &v, &err) == SB_OK,
+    ck_assert_msg(vault_policies(e, SUB, "g", vault, "me", VAULT_POLICY_REPLACE, &p, 1, arena, &v, &err) ==
+                      SB_OK,
                   "%s", err.detail);
 }
 
