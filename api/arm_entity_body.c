@@ -182,7 +182,7 @@ static enum sb_err read_client(const struct json *p, struct entity_spec *s, stru
     SB_TRY(json_opt_str(client, where, "clientId", &s->client_id, err));
     SB_TRY(json_opt_bool(client, where, "isDurable", &s->durable, err));
     SB_TRY(json_opt_bool(client, where, "isShared", &s->shared, err));
-    if (s->client_id && strlen(s->client_id) > MESSAGE_ID_MAX)
+    if (s->client_id && utf8_length(s->client_id, strlen(s->client_id)) > MESSAGE_ID_MAX)
         rc = sb_fail(err, SB_EBADREQUEST, "The clientId has more than %d characters.", MESSAGE_ID_MAX);
 out:
     return rc;

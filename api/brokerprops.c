@@ -55,7 +55,7 @@ static enum sb_err read_text(const struct json *obj, const char *key, size_t max
         return SB_OK;
     if (!json_is_string(j))
         return sb_fail(err, SB_EBADREQUEST, "The BrokerProperties are not valid: %s must be a string.", key);
-    if (strlen(json_text(j)) > max)
+    if (utf8_length(json_text(j), strlen(json_text(j))) > max)
         return sb_fail(err, SB_EBADREQUEST, "The BrokerProperties are not valid: %s exceeds %zu characters.",
                        key, max);
     *ret = arena_strdup(a, json_text(j));

@@ -22,7 +22,7 @@ struct waiters;
 #define SUBSCRIPTION_NAME_MAX 50
 #define SUBSCRIPTION_INFIX    "/subscriptions/"
 #define ENTITY_PATH_MAX       (ENTITY_NAME_MAX + sizeof SUBSCRIPTION_INFIX - 1 + SUBSCRIPTION_NAME_MAX)
-#define MESSAGE_ID_MAX        128
+#define MESSAGE_ID_MAX        128 /* characters */
 
 /* ---- entities as ARM shows them ---- */
 enum entity_kind { ENTITY_QUEUE, ENTITY_TOPIC, ENTITY_SUBSCRIPTION };

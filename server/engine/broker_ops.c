@@ -46,6 +46,11 @@ static int sub_of(const struct broker_op *op)
 
 /* ---- send ---- */
 
+static bool id_too_long(const char *id)
+{
+    return id && utf8_length(id, strlen(id)) > MESSAGE_ID_MAX;
+}
+
 static enum sb_err check_message(struct broker_op *op, const struct entity *t, const struct broker_message *m)
 {
     const struct st_entity *cfg = t->cfg;
@@ -53,10 +58,10 @@ static enum sb_err check_message(struct broker_op *op, const struct entity *t, c
         return broker_refuse(op, SB_EQUOTA,
                              "The message of %zu bytes exceeds the limit of %lld bytes of '%s'.",
                              m->sections.n, (long long)cfg->max_message_kb * 1024, cfg->name);
-    if (m->message_id && strlen(m->message_id) > MESSAGE_ID_MAX)
+    if (id_too_long(m->message_id))
         return broker_refuse(op, SB_EBADREQUEST, "The MessageId exceeds the maximum of %d characters.",
                              MESSAGE_ID_MAX);
-    if (m->session_id && strlen(m->session_id) > MESSAGE_ID_MAX)
+    if (id_too_long(m->session_id))
         return broker_refuse(op, SB_EBADREQUEST, "The SessionId exceeds the maximum of %d characters.",
                              MESSAGE_ID_MAX);
     if (m->session_id == NULL && (cfg->flags & ST_ENTITY_SESSION))

@@ -116,11 +116,16 @@ static enum sb_err open_store(struct engine *e, const char *name, enum store_kin
 
 static enum sb_err hook_before_commit(void *cookie, struct tx *tx, struct sb_error *err)
 {
-    return broker_before_commit(cookie, tx, err);
+    enum sb_err rc;
+    SB_TRY(timeline_before_commit(cookie, tx, err));
+    SB_TRY(broker_before_commit(cookie, tx, err));
+out:
+    return rc;
 }
 
 static void hook_batch_lost(void *cookie, struct tx *tx)
 {
+    timeline_batch_lost(cookie);
     broker_batch_lost(cookie, tx);
 }
 

@@ -27,6 +27,7 @@ struct timeline {
     pthread_cond_t wake; /* measures CLOCK_MONOTONIC */
     pthread_t thread;
     bool started, stopping, poked, advancing;
+    int64_t stored;             /* the clock in the database; of the store's owner thread */
     uint64_t notes;             /* told so far, in an advance or not: a sign of progress */
     struct timeline_result *to; /* of the running advance, or NULL */
     struct sb_arena *arena;
@@ -68,12 +69,48 @@ out:
     return rc;
 }
 
+/* The clock as it is to be stored. */
+static struct saved snapshot(struct engine *e)
+{
+    bool manual = clock_is_manual(e->clock);
+    return (struct saved){true, manual, manual ? engine_now(e) : clock_offset(e->clock)};
+}
+
 static enum sb_err save_clock(struct tx *tx, void *arg, struct sb_error *err)
 {
     const struct saved *s = arg;
     char text[40];
     int n = snprintf(text, sizeof text, "%s %lld", s->manual ? "manual" : "real", (long long)s->value);
     return store_meta_put(tx, META_CLOCK, text, (size_t)n, err);
+}
+
+/* Stores the clock where it has moved. On the owner thread of the store. */
+static enum sb_err save_moved(struct engine *e, struct tx *tx, struct sb_error *err)
+{
+    struct timeline *t = e->timeline;
+    struct saved s = snapshot(e);
+    if (s.value == t->stored)
+        return SB_OK;
+    enum sb_err rc = save_clock(tx, &s, err);
+    if (rc == SB_OK)
+        t->stored = s.value;
+    return rc;
+}
+
+static enum sb_err save_now(struct tx *tx, void *arg, struct sb_error *err)
+{
+    return save_moved(arg, tx, err);
+}
+
+enum sb_err timeline_before_commit(struct engine *e, struct tx *tx, struct sb_error *err)
+{
+    return e->clock ? save_moved(e, tx, err) : SB_OK;
+}
+
+void timeline_batch_lost(struct engine *e)
+{
+    if (e->clock)
+        e->timeline->stored = INT64_MIN; /* unknown: stored anew with the next */
 }
 
 /* What to start with, from what was stored; another mode than before takes over the time that it finds. */
@@ -87,21 +124,14 @@ static int64_t start_value(const struct engine_config *cfg, const struct saved *
     return cfg->clock_manual ? machine + s->value : SB_MAX(s->value - machine, 0);
 }
 
-/* The clock as it would be stored when it showed `now`. */
-static struct saved snapshot(struct engine *e, int64_t now)
-{
-    bool manual = clock_is_manual(e->clock);
-    return (struct saved){true, manual, manual ? now : now - clock_machine_now()};
-}
-
 struct clock_op {
     struct store_op op;
-    struct saved value;
+    struct engine *e;
 };
 
 static enum sb_err clock_op_run(struct tx *tx, struct store_op *op, struct sb_error *err)
 {
-    return save_clock(tx, &((struct clock_op *)op)->value, err);
+    return save_moved(((struct clock_op *)op)->e, tx, err);
 }
 
 static void clock_op_done(struct store_op *op)
@@ -109,9 +139,10 @@ static void clock_op_done(struct store_op *op)
     free(op); /* a failure here is a broken store, which ends the process anyway */
 }
 
-/* Moves the clock to t. The new time is queued for the store first and not waited for: whatever a step stores
- * stands behind it in the same or a later commit, so stored times are never ahead of the stored clock. */
-static enum sb_err move_clock(struct engine *e, int64_t t, struct sb_error *err)
+/* Moves the clock to t. What is stored in servicebus.db takes the clock along (timeline_before_commit); for
+ * what a step stores elsewhere the clock is queued here, before it, and not waited for. lazy: nothing but
+ * polls is due, which find everything as it was most of the time: not worth a commit each. */
+static enum sb_err move_clock(struct engine *e, int64_t t, bool lazy, struct sb_error *err)
 {
     if (t <= engine_now(e))
         return SB_OK;
@@ -120,9 +151,10 @@ static enum sb_err move_clock(struct engine *e, int64_t t, struct sb_error *err)
         return sb_fail(err, SB_ENOMEM, "out of memory moving the clock");
     op->op.run = clock_op_run;
     op->op.done = clock_op_done;
-    op->value = snapshot(e, t);
-    store_submit(e->sb, &op->op);
+    op->op.flags = lazy ? STORE_LAZY : 0;
+    op->e = e;
     clock_advance_to(e->clock, t);
+    store_submit(e->sb, &op->op);
     return SB_OK;
 }
 
@@ -135,6 +167,11 @@ static int64_t next_due(struct engine *e)
     int64_t broker = broker_next_due(e);
     int64_t ns = ns_next_due(e);
     return SB_MIN(SB_MIN(vault, ns), SB_MIN(poll, broker));
+}
+
+static bool only_polls_due(struct engine *e, int64_t at)
+{
+    return vault_next_due(e) > at && broker_next_due(e) > at && ns_next_due(e) > at;
 }
 
 static enum sb_err run_round(struct engine *e, int64_t now, struct sb_error *err)
@@ -287,7 +324,7 @@ static enum sb_err step(struct engine *e, int64_t at, bool *ret_stuck, struct sb
 {
     enum sb_err rc;
     pthread_mutex_lock(&e->timeline->run);
-    SB_TRY(move_clock(e, at, err));
+    SB_TRY(move_clock(e, at, only_polls_due(e, at), err));
     SB_TRY(run_due(e, engine_now(e), ret_stuck, err));
 out:
     pthread_mutex_unlock(&e->timeline->run);
@@ -310,9 +347,8 @@ static enum sb_err steps(struct engine *e, int64_t target, struct sb_error *err)
             return sb_fail(err, SB_EUNAVAILABLE,
                            "The emulator is stopping; the clock stands at the last step that ran.");
     }
-    SB_TRY(move_clock(e, target, err));
-    struct saved s = snapshot(e, engine_now(e));
-    SB_TRY(store_call(e->sb, save_clock, &s, err));
+    clock_advance_to(e->clock, target);
+    SB_TRY(store_call(e->sb, save_now, e, err));
 out:
     return rc;
 }
@@ -392,6 +428,7 @@ enum sb_err timeline_open(struct engine *e, struct sb_error *err)
     struct saved now = {true, e->cfg.clock_manual, start_value(&e->cfg, &before)};
     if (!before.found || before.manual != now.manual)
         SB_TRY(store_call(e->sb, save_clock, &now, err));
+    e->timeline->stored = now.value;
     e->clock = clock_new(now.manual, now.value);
     if (!e->clock)
         rc = sb_fail(err, SB_ENOMEM, "out of memory making the clock");

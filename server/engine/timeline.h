@@ -22,6 +22,9 @@ SB_MUST enum sb_err timeline_open(struct engine *e, struct sb_error *err);
 SB_MUST enum sb_err timeline_start(struct engine *e, struct sb_error *err); /* the timer thread */
 void timeline_stop(struct engine *e);  /* joins the timer thread; a running advance ends early */
 void timeline_close(struct engine *e); /* also frees e->clock; NULL members are ok */
+/* Hooks of the Service Bus store, on its owner thread: a clock that has moved is stored with whatever is. */
+SB_MUST enum sb_err timeline_before_commit(struct engine *e, struct tx *tx, struct sb_error *err);
+void timeline_batch_lost(struct engine *e);
 /* Something may now fall due earlier than the timer thinks. Any thread, cheap. */
 void timeline_poke(struct engine *e);
 
@@ -43,9 +46,9 @@ struct timeline_result {
 /* Moves the clock step by step to now + ms, running what falls due on the way; requests are served between
  * the steps. At each time what is due runs in the order vault, polls, broker: a poll sees the purges of its
  * instant, and messages see the poll's outcome. Durable when it returns: a crash meanwhile leaves the clock
- * at the last step that ran, never behind anything stored. At most max events are returned. SB_ECONFLICT when
- * another advance runs, SB_EINVAL when negative or beyond two years, SB_EUNAVAILABLE when the emulator stops
- * meanwhile. */
+ * at one of the last steps that ran, never behind what servicebus.db holds. At most max events are returned.
+ * SB_ECONFLICT when another advance runs, SB_EINVAL when negative or beyond two years, SB_EUNAVAILABLE when
+ * the emulator stops meanwhile. */
 SB_MUST enum sb_err timeline_advance(struct engine *e, int64_t ms, struct sb_arena *a, size_t max,
                                      struct timeline_result *ret, struct sb_error *err);
 /* Records an event of the running advance (no-op outside one). Any thread. Text is copied. */

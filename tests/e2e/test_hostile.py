@@ -547,8 +547,9 @@ def test_bad_broker_properties(case):
     refused("servicebus", in_batch({"BrokerProperties": {"Label": "x" * 33_000}}), 400)
     refused("servicebus", in_batch({"UserProperties": {"large": "x" * 33_000}}), 403)
     refused("servicebus", in_batch({"UserProperties": {f"p{i}": "x" * 30_000 for i in range(3)}}), 403)
-    # Strange, but taken: what one does not know is ignored, a life beyond the end of time is forever.
-    for good in ({"Unknown": [1]}, {"TimeToLive": 1e300}, {"SequenceNumber": 2 ** 64}, {"Label": None}, {}):
+    # Strange, but taken: what one does not know is ignored, a life beyond the end of time is forever; lengths are characters.
+    for good in ({"MessageId": "\u00fc" * 128}, {"SessionId": "\u6771" * 128}, {"PartitionKey": "\U0001f511" * 128},
+                 {"Unknown": [1]}, {"TimeToLive": 1e300}, {"SequenceNumber": 2 ** 64}, {"Label": None}, {}):
         s.send("good", BrokerProperties=json.dumps(good)).expect(201)
     assert {b for _, b in s.drain()} == {b"kept", b"good"}
     well(s.e)

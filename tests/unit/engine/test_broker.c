@@ -251,6 +251,12 @@ START_TEST(test_broker__limits)
     ck_assert_int_eq(send_with("q", "a", &(struct amqp_props){.message_id = id}, -1, 0), SB_EBADREQUEST);
     id[sizeof id - 2] = '\0';
     ck_assert_int_eq(send_with("q", "a", &(struct amqp_props){.message_id = id}, -1, 0), SB_OK);
+    char umlauts[2 * MESSAGE_ID_MAX + 3] = "";
+    for (size_t i = 0; i < MESSAGE_ID_MAX; i++)
+        strcat(umlauts, "\xc3\xbc");
+    ck_assert_int_eq(send_with("q", "a", &(struct amqp_props){.message_id = umlauts}, -1, 0), SB_OK);
+    strcat(umlauts, "\xc3\xbc");
+    ck_assert_int_eq(send_with("q", "a", &(struct amqp_props){.message_id = umlauts}, -1, 0), SB_EBADREQUEST);
     struct entity *t = broker_find(ns_find(e, NS)->broker, "q");
     t->count.bytes = t->cfg->max_mb * 1024 * 1024;
     ck_assert_int_eq(send_with("q", "a", NULL, -1, 0), SB_EQUOTA);

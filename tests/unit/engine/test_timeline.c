@@ -120,15 +120,30 @@ static struct engine e;
 static struct sb_arena *a;
 static struct sb_error err;
 
+static int commits;
+
+static enum sb_err before_commit(void *cookie, struct tx *tx, struct sb_error *why)
+{
+    commits++;
+    return timeline_before_commit(cookie, tx, why);
+}
+
+static void batch_lost(void *cookie, struct tx *tx)
+{
+    (void)tx;
+    timeline_batch_lost(cookie);
+}
+
 static void open_engine(bool manual, int64_t start, bool on_disk)
 {
+    const struct store_hooks hooks = {&e, before_commit, batch_lost, NULL};
     char path[128];
     memset(&e, 0, sizeof e);
     e.cfg.clock_manual = manual;
     e.cfg.start_ms = start;
     snprintf(path, sizeof path, "%s/servicebus.db", dir);
     ck_assert_int_eq(store_open(on_disk ? path : NULL, STORE_SB, &e.sb, &err), SB_OK);
-    ck_assert_int_eq(store_start(e.sb, NULL, &err), SB_OK);
+    ck_assert_int_eq(store_start(e.sb, &hooks, &err), SB_OK);
     ck_assert_msg(timeline_open(&e, &err) == SB_OK, "%s", err.detail);
 }
 
@@ -449,6 +464,73 @@ START_TEST(test_timeline__an_advance_that_fails_leaves_the_stored_clock_at_its_l
 }
 END_TEST
 
+/* What another thread stores between two steps, and the clock that is stored then. */
+static enum sb_err note_and_fail(struct tx *tx, void *arg, struct sb_error *why)
+{
+    enum sb_err rc;
+    SB_TRY(store_meta_put(tx, "note", "x", 1, why));
+    if (*(const bool *)arg)
+        rc = sb_fail(why, SB_ECONFLICT, "as told");
+out:
+    return rc;
+}
+
+static enum sb_err read_clock(struct tx *tx, void *arg, struct sb_error *why)
+{
+    enum sb_err rc;
+    struct sb_blob v = {0};
+    SB_TRY(store_meta_get(tx, "clock", a, &v, why));
+    snprintf(arg, 40, "%.*s", (int)v.n, (const char *)v.p);
+out:
+    return rc;
+}
+
+static void store_between(struct engine *x)
+{
+    char stored[40], wanted[40];
+    struct sb_error why;
+    snprintf(wanted, sizeof wanted, "manual %lld", (long long)clock_now(x->clock));
+    ck_assert_int_eq(store_call(x->sb, note_and_fail, &(bool){true}, &why), SB_ECONFLICT);
+    ck_assert_int_eq(store_call(x->sb, note_and_fail, &(bool){false}, &why), SB_OK);
+    ck_assert_int_eq(store_read(x->sb, read_clock, stored, &why), SB_OK);
+    ck_assert_str_eq(stored, wanted);
+}
+
+START_TEST(test_timeline__the_clock_is_stored_with_what_is_stored)
+{
+    open_engine(true, T0, true);
+    w.due[POLLER] = T0 + MIN;
+    w.period[POLLER] = MIN;
+    w.inside = store_between;
+    ck_assert_uint_eq(advance(20 * MIN, 0).total, 20);
+    close_engine();
+}
+END_TEST
+
+/* As a poll does that finds everything as it was. */
+static void look(struct engine *x)
+{
+    char text[40];
+    struct sb_error why;
+    ck_assert_int_eq(store_read(x->sb, read_clock, text, &why), SB_OK);
+}
+
+START_TEST(test_timeline__polls_that_store_nothing_cost_no_commit_each)
+{
+    open_engine(true, T0, true);
+    w.inside = look;
+    w.due[POLLER] = T0 + MIN;
+    w.period[POLLER] = MIN;
+    commits = 0;
+    ck_assert_uint_eq(advance(2000 * MIN, 0).total, 2000);
+    ck_assert_int_ge(commits, 1);
+    ck_assert_int_lt(commits, 1000);
+    reopen(true, 0);
+    ck_assert_int_eq(clock_now(e.clock), T0 + 2000 * MIN);
+    close_engine();
+}
+END_TEST
+
 static const char *const bad[] = {
     "", "manual", "manual x", "real ", "real 1e3", "lunar 5", "manual 99999999999999999999"};
 
@@ -558,6 +640,8 @@ Suite *unit_suite(void)
     tcase_add_test(t, test_timeline__a_manual_clock_of_the_past_becomes_the_machines_when_real);
     tcase_add_test(t, test_timeline__without_a_start_time_a_manual_clock_shows_the_machines_and_stands_still);
     tcase_add_test(t, test_timeline__an_advance_that_fails_leaves_the_stored_clock_at_its_last_step);
+    tcase_add_test(t, test_timeline__the_clock_is_stored_with_what_is_stored);
+    tcase_add_test(t, test_timeline__polls_that_store_nothing_cost_no_commit_each);
     tcase_add_test(t, test_timeline__a_damaged_stored_clock_is_refused);
     tcase_add_test(t, test_timeline__the_timer_runs_what_is_due_and_what_it_is_poked_for);
     tcase_add_test(t, test_timeline__an_advance_on_a_real_clock_brings_the_future_near);
