@@ -27,8 +27,9 @@ enum sb_err st_activity_trim(struct tx *tx, int64_t keep, struct sb_error *err)
     return stmt_exec(&s, err);
 }
 
-static void read_row(struct stmt *s, struct sb_arena *a, struct st_activity *x)
+static void read_activity(struct stmt *s, struct sb_arena *a, void *row)
 {
+    struct st_activity *x = row;
     const char **const texts[] = {&x->sub,        &x->group,
                                   &x->resource,   &x->action,
                                   &x->method,     &x->code,
@@ -47,13 +48,8 @@ static void read_row(struct stmt *s, struct sb_arena *a, struct st_activity *x)
 enum sb_err st_activity_list(struct tx *tx, const struct st_activity_query *q, struct sb_arena *a,
                              struct st_activity **ret, size_t *ret_n, struct sb_error *err)
 {
-    enum sb_err rc;
-    size_t n = 0;
-    bool more;
+    struct stmt_rows rows;
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, KV_ACTIVITY_LIST);
-    struct st_activity *rows = ARENA_ARRAY(a, struct st_activity, q->limit + 1);
-    if (rows == NULL)
-        return sb_fail(err, SB_ENOMEM, "out of memory");
     stmt_bind_text(&s, 1, q->sub);
     stmt_bind_i64(&s, 2, q->from_ms);
     stmt_bind_i64(&s, 3, q->to_ms);
@@ -64,13 +60,10 @@ enum sb_err st_activity_list(struct tx *tx, const struct st_activity_query *q, s
     stmt_bind_text(&s, 8, q->caller);
     stmt_bind_text(&s, 9, q->provider);
     stmt_bind_i64(&s, 10, (int64_t)q->limit);
-    SB_TRY(stmt_row(&s, &more, err));
-    while (more && n < q->limit) {
-        read_row(&s, a, &rows[n++]);
-        SB_TRY(stmt_row(&s, &more, err));
+    enum sb_err rc = stmt_all(&s, read_activity, sizeof **ret, a, &rows, err);
+    if (rc == SB_OK) {
+        *ret = rows.v;
+        *ret_n = rows.n;
     }
-    *ret = rows;
-    *ret_n = n;
-out:
     return rc;
 }

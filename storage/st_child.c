@@ -27,36 +27,30 @@ enum sb_err st_child_delete(struct tx *tx, int64_t ns, const char *kind, const c
     return stmt_exec(&s, err);
 }
 
+static void read_child(struct stmt *s, struct sb_arena *a, void *row)
+{
+    struct st_child *c = row;
+    c->name = stmt_text(s, 0, a);
+    c->body = stmt_text(s, 1, a);
+}
+
 enum sb_err st_child_list(struct tx *tx, int64_t ns, const char *kind, const char *name, size_t max,
                           struct sb_arena *a, struct st_child **ret, size_t *ret_n, struct sb_error *err)
 {
-    enum sb_err rc;
-    bool found;
-    size_t n = 0;
-    struct st_child *rows = ARENA_ARRAY(a, struct st_child, max + 1);
+    struct stmt_rows rows;
     SB_CLEANUP(stmt_reset) struct stmt s = begin(tx, SB_CHILD_LIST, ns, kind);
-    if (rows == NULL)
-        return sb_fail(err, SB_ENOMEM, "out of memory listing resources");
     stmt_bind_text(&s, 3, name);
     stmt_bind_i64(&s, 4, (int64_t)max);
-    SB_TRY(stmt_row(&s, &found, err));
-    while (found && n < max) {
-        rows[n++] = (struct st_child){stmt_text(&s, 0, a), stmt_text(&s, 1, a)};
-        SB_TRY(stmt_row(&s, &found, err));
+    enum sb_err rc = stmt_all(&s, read_child, sizeof **ret, a, &rows, err);
+    if (rc == SB_OK) {
+        *ret = rows.v;
+        *ret_n = rows.n;
     }
-    *ret = rows;
-    *ret_n = n;
-out:
     return rc;
 }
 
 enum sb_err st_child_count(struct tx *tx, int64_t ns, const char *kind, int64_t *ret, struct sb_error *err)
 {
-    enum sb_err rc;
-    bool found;
     SB_CLEANUP(stmt_reset) struct stmt s = begin(tx, SB_CHILD_COUNT, ns, kind);
-    SB_TRY(stmt_row(&s, &found, err));
-    *ret = found ? stmt_i64(&s, 0) : 0;
-out:
-    return rc;
+    return stmt_number(&s, 0, ret, err);
 }

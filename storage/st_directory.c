@@ -2,22 +2,6 @@
 #include "storage/st_directory.h"
 #include "storage/stmt.h"
 
-/* Rows read into an array that doubles: the arena takes back nothing, so the waste is at most the result's
- * size. */
-static void *grow(struct sb_arena *a, void *old, size_t size, size_t n, size_t *cap)
-{
-    if (n < *cap)
-        return old;
-    size_t more = *cap == 0 ? 16 : *cap * 2;
-    void *p = arena_alloc(a, size * more);
-    if (p != NULL) {
-        if (n > 0)
-            memcpy(p, old, size * n);
-        *cap = more;
-    }
-    return p;
-}
-
 /* ---- principals ---- */
 
 enum sb_err st_principal_add(struct tx *tx, const struct st_principal *p, struct sb_error *err)
@@ -37,6 +21,15 @@ enum sb_err st_principal_drop(struct tx *tx, const char *oid, struct sb_error *e
     return stmt_exec(&s, err);
 }
 
+static void principal_row(struct stmt *s, struct sb_arena *a, void *row)
+{
+    struct st_principal *p = row;
+    p->oid = stmt_text(s, 0, a);
+    p->appid = stmt_text(s, 1, a);
+    p->kind = (int)stmt_i64(s, 2);
+    p->resource_id = stmt_text(s, 3, a);
+}
+
 enum sb_err st_principal_get(struct tx *tx, enum st_principal_key by, const char *key, struct sb_arena *a,
                              bool *ret_found, struct st_principal *ret, struct sb_error *err)
 {
@@ -45,23 +38,9 @@ enum sb_err st_principal_get(struct tx *tx, enum st_principal_key by, const char
         [ST_PRINCIPAL_APPID] = KV_PRINCIPAL_BY_APPID,
         [ST_PRINCIPAL_RESOURCE] = KV_PRINCIPAL_BY_RESOURCE,
     };
-    enum sb_err rc;
-    struct st_principal p = {0};
-    bool found, more = false;
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, (int)queries[by]);
     stmt_bind_text(&s, 1, key);
-    SB_TRY(stmt_row(&s, &found, err));
-    if (found) {
-        p.oid = stmt_text(&s, 0, a);
-        p.appid = stmt_text(&s, 1, a);
-        p.kind = (int)stmt_i64(&s, 2);
-        p.resource_id = stmt_text(&s, 3, a);
-        SB_TRY(stmt_row(&s, &more, err)); /* a copy that failed comes out here */
-        *ret = p;
-    }
-    *ret_found = found;
-out:
-    return rc;
+    return stmt_one(&s, principal_row, sizeof *ret, a, ret_found, ret, err);
 }
 
 /* ---- resource groups ---- */
@@ -77,8 +56,9 @@ enum sb_err st_group_put(struct tx *tx, const struct st_group *g, struct sb_erro
     return stmt_exec(&s, err);
 }
 
-static void group_row(struct stmt *s, struct sb_arena *a, struct st_group *g)
+static void group_row(struct stmt *s, struct sb_arena *a, void *row)
 {
+    struct st_group *g = row;
     g->sub = stmt_text(s, 0, a);
     g->name = stmt_text(s, 1, a);
     g->location = stmt_text(s, 2, a);
@@ -89,45 +69,23 @@ static void group_row(struct stmt *s, struct sb_arena *a, struct st_group *g)
 enum sb_err st_group_get(struct tx *tx, const char *sub, const char *name, struct sb_arena *a,
                          bool *ret_found, struct st_group *ret, struct sb_error *err)
 {
-    enum sb_err rc;
-    struct st_group g = {0};
-    bool found, more = false;
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, KV_GROUP_GET);
     stmt_bind_text(&s, 1, sub);
     stmt_bind_text(&s, 2, name);
-    SB_TRY(stmt_row(&s, &found, err));
-    if (found) {
-        group_row(&s, a, &g);
-        SB_TRY(stmt_row(&s, &more, err));
-        *ret = g;
-    }
-    *ret_found = found;
-out:
-    return rc;
+    return stmt_one(&s, group_row, sizeof *ret, a, ret_found, ret, err);
 }
 
 enum sb_err st_group_list(struct tx *tx, const char *sub, struct sb_arena *a, struct st_group **ret,
                           size_t *ret_n, struct sb_error *err)
 {
-    enum sb_err rc;
-    struct st_group *rows = NULL;
-    size_t n = 0, cap = 0;
-    bool more;
+    struct stmt_rows rows;
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, KV_GROUP_LIST);
     stmt_bind_text(&s, 1, sub);
-    SB_TRY(stmt_row(&s, &more, err));
-    while (more) {
-        rows = grow(a, rows, sizeof *rows, n, &cap);
-        if (rows == NULL) {
-            rc = sb_fail(err, SB_ENOMEM, "out of memory");
-            goto out;
-        }
-        group_row(&s, a, &rows[n++]);
-        SB_TRY(stmt_row(&s, &more, err));
+    enum sb_err rc = stmt_all(&s, group_row, sizeof **ret, a, &rows, err);
+    if (rc == SB_OK) {
+        *ret = rows.v;
+        *ret_n = rows.n;
     }
-    *ret = rows;
-    *ret_n = n;
-out:
     return rc;
 }
 
@@ -153,8 +111,9 @@ enum sb_err st_identity_put(struct tx *tx, const struct st_identity *i, struct s
     return stmt_exec(&s, err);
 }
 
-static void identity_row(struct stmt *s, struct sb_arena *a, struct st_identity *i)
+static void identity_row(struct stmt *s, struct sb_arena *a, void *row)
 {
+    struct st_identity *i = row;
     i->sub = stmt_text(s, 0, a);
     i->group = stmt_text(s, 1, a);
     i->name = stmt_text(s, 2, a);
@@ -168,47 +127,25 @@ enum sb_err st_identity_get(struct tx *tx, const char *sub, const char *group, c
                             struct sb_arena *a, bool *ret_found, struct st_identity *ret,
                             struct sb_error *err)
 {
-    enum sb_err rc;
-    struct st_identity i = {0};
-    bool found, more = false;
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, KV_IDENTITY_GET);
     stmt_bind_text(&s, 1, sub);
     stmt_bind_text(&s, 2, group);
     stmt_bind_text(&s, 3, name);
-    SB_TRY(stmt_row(&s, &found, err));
-    if (found) {
-        identity_row(&s, a, &i);
-        SB_TRY(stmt_row(&s, &more, err));
-        *ret = i;
-    }
-    *ret_found = found;
-out:
-    return rc;
+    return stmt_one(&s, identity_row, sizeof *ret, a, ret_found, ret, err);
 }
 
 enum sb_err st_identity_list(struct tx *tx, const char *sub, const char *group, struct sb_arena *a,
                              struct st_identity **ret, size_t *ret_n, struct sb_error *err)
 {
-    enum sb_err rc;
-    struct st_identity *rows = NULL;
-    size_t n = 0, cap = 0;
-    bool more;
+    struct stmt_rows rows;
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, KV_IDENTITY_LIST);
     stmt_bind_text(&s, 1, sub);
     stmt_bind_text(&s, 2, group);
-    SB_TRY(stmt_row(&s, &more, err));
-    while (more) {
-        rows = grow(a, rows, sizeof *rows, n, &cap);
-        if (rows == NULL) {
-            rc = sb_fail(err, SB_ENOMEM, "out of memory");
-            goto out;
-        }
-        identity_row(&s, a, &rows[n++]);
-        SB_TRY(stmt_row(&s, &more, err));
+    enum sb_err rc = stmt_all(&s, identity_row, sizeof **ret, a, &rows, err);
+    if (rc == SB_OK) {
+        *ret = rows.v;
+        *ret_n = rows.n;
     }
-    *ret = rows;
-    *ret_n = n;
-out:
     return rc;
 }
 
@@ -241,8 +178,9 @@ enum sb_err st_assignment_put(struct tx *tx, const struct st_assignment *r, stru
     return stmt_exec(&s, err);
 }
 
-static void assignment_row(struct stmt *s, struct sb_arena *a, struct st_assignment *r)
+static void assignment_row(struct stmt *s, struct sb_arena *a, void *row)
 {
+    struct st_assignment *r = row;
     r->name = stmt_text(s, 0, a);
     r->scope = stmt_text(s, 1, a);
     r->role_id = stmt_text(s, 2, a);
@@ -259,43 +197,21 @@ static void assignment_row(struct stmt *s, struct sb_arena *a, struct st_assignm
 enum sb_err st_assignment_get(struct tx *tx, const char *name, struct sb_arena *a, bool *ret_found,
                               struct st_assignment *ret, struct sb_error *err)
 {
-    enum sb_err rc;
-    struct st_assignment r = {0};
-    bool found, more = false;
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, KV_ASSIGNMENT_GET);
     stmt_bind_text(&s, 1, name);
-    SB_TRY(stmt_row(&s, &found, err));
-    if (found) {
-        assignment_row(&s, a, &r);
-        SB_TRY(stmt_row(&s, &more, err));
-        *ret = r;
-    }
-    *ret_found = found;
-out:
-    return rc;
+    return stmt_one(&s, assignment_row, sizeof *ret, a, ret_found, ret, err);
 }
 
 enum sb_err st_assignment_list(struct tx *tx, struct sb_arena *a, struct st_assignment **ret, size_t *ret_n,
                                struct sb_error *err)
 {
-    enum sb_err rc;
-    struct st_assignment *rows = NULL;
-    size_t n = 0, cap = 0;
-    bool more;
+    struct stmt_rows rows;
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, KV_ASSIGNMENT_LIST);
-    SB_TRY(stmt_row(&s, &more, err));
-    while (more) {
-        rows = grow(a, rows, sizeof *rows, n, &cap);
-        if (rows == NULL) {
-            rc = sb_fail(err, SB_ENOMEM, "out of memory");
-            goto out;
-        }
-        assignment_row(&s, a, &rows[n++]);
-        SB_TRY(stmt_row(&s, &more, err));
+    enum sb_err rc = stmt_all(&s, assignment_row, sizeof **ret, a, &rows, err);
+    if (rc == SB_OK) {
+        *ret = rows.v;
+        *ret_n = rows.n;
     }
-    *ret = rows;
-    *ret_n = n;
-out:
     return rc;
 }
 

@@ -18,9 +18,9 @@ enum sb_err st_document_put(struct tx *tx, const struct st_document *d, struct s
     return stmt_exec(&s, err);
 }
 
-static struct st_document row(struct stmt *s, struct sb_arena *a)
+static void read_document(struct stmt *s, struct sb_arena *a, void *row)
 {
-    return (struct st_document){
+    *(struct st_document *)row = (struct st_document){
         .id = stmt_text(s, 0, a),
         .kind = stmt_i64(s, 1) == DOCUMENT_RESOURCE ? DOCUMENT_RESOURCE : DOCUMENT_DEPLOYMENT,
         .scope = stmt_text(s, 2, a),
@@ -36,47 +36,25 @@ static struct st_document row(struct stmt *s, struct sb_arena *a)
 enum sb_err st_document_get(struct tx *tx, const char *id, struct sb_arena *a, bool *ret_found,
                             struct st_document *ret, struct sb_error *err)
 {
-    enum sb_err rc;
-    bool found;
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, KV_DOCUMENT_GET);
     stmt_bind_text(&s, 1, id);
-    SB_TRY(stmt_row(&s, &found, err));
-    if (found)
-        *ret = row(&s, a);
-    *ret_found = found;
-out:
-    return rc;
+    return stmt_one(&s, read_document, sizeof *ret, a, ret_found, ret, err);
 }
 
 enum sb_err st_document_list(struct tx *tx, enum document_kind kind, const char *scope, bool below,
                              struct sb_arena *a, struct st_document **ret, size_t *ret_n,
                              struct sb_error *err)
 {
-    enum sb_err rc;
-    struct st_document *rows = NULL;
-    size_t n = 0, cap = 0;
-    bool more;
+    struct stmt_rows rows;
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, KV_DOCUMENT_LIST);
     stmt_bind_i64(&s, 1, kind);
     stmt_bind_text(&s, 2, scope);
     stmt_bind_i64(&s, 3, below);
-    SB_TRY(stmt_row(&s, &more, err));
-    while (more) {
-        if (n == cap) {
-            cap = cap ? cap * 2 : 16;
-            struct st_document *longer = ARENA_ARRAY(a, struct st_document, cap);
-            if (longer == NULL)
-                return sb_fail(err, SB_ENOMEM, "out of memory reading documents");
-            if (n > 0)
-                memcpy(longer, rows, n * sizeof *rows);
-            rows = longer;
-        }
-        rows[n++] = row(&s, a);
-        SB_TRY(stmt_row(&s, &more, err));
+    enum sb_err rc = stmt_all(&s, read_document, sizeof **ret, a, &rows, err);
+    if (rc == SB_OK) {
+        *ret = rows.v;
+        *ret_n = rows.n;
     }
-    *ret = rows;
-    *ret_n = n;
-out:
     return rc;
 }
 

@@ -87,57 +87,42 @@ out:
     return rc;
 }
 
-static void read_row(struct stmt *s, struct sb_arena *a, struct st_entity *row)
+static void read_entity(struct stmt *s, struct sb_arena *a, void *row)
 {
-    *row = (struct st_entity){.id = stmt_i64(s, 0),
-                              .ns = stmt_i64(s, 1),
-                              .name = stmt_text(s, 2, a),
-                              .status = (int)stmt_i64(s, 3),
-                              .forward_to = stmt_text(s, 4, a),
-                              .forward_dlq = stmt_text(s, 5, a),
-                              .metadata = stmt_blob(s, 6, a),
-                              .lock_ms = stmt_i64(s, 7),
-                              .ttl_ms = stmt_i64(s, 8),
-                              .dup_window_ms = stmt_i64(s, 9),
-                              .idle_ms = stmt_i64(s, 10),
-                              .max_mb = stmt_i64(s, 11),
-                              .max_message_kb = stmt_i64(s, 12),
-                              .max_delivery = (int)stmt_i64(s, 13),
-                              .flags = (int)stmt_i64(s, 14),
-                              .created_ms = stmt_i64(s, 15),
-                              .updated_ms = stmt_i64(s, 16),
-                              .accessed_ms = stmt_i64(s, 17),
-                              .kind = (int)stmt_i64(s, 18),
-                              .client_id = stmt_text(s, 19, a),
-                              .count = read_counters(s, 20)};
+    *(struct st_entity *)row = (struct st_entity){.id = stmt_i64(s, 0),
+                                                  .ns = stmt_i64(s, 1),
+                                                  .name = stmt_text(s, 2, a),
+                                                  .status = (int)stmt_i64(s, 3),
+                                                  .forward_to = stmt_text(s, 4, a),
+                                                  .forward_dlq = stmt_text(s, 5, a),
+                                                  .metadata = stmt_blob(s, 6, a),
+                                                  .lock_ms = stmt_i64(s, 7),
+                                                  .ttl_ms = stmt_i64(s, 8),
+                                                  .dup_window_ms = stmt_i64(s, 9),
+                                                  .idle_ms = stmt_i64(s, 10),
+                                                  .max_mb = stmt_i64(s, 11),
+                                                  .max_message_kb = stmt_i64(s, 12),
+                                                  .max_delivery = (int)stmt_i64(s, 13),
+                                                  .flags = (int)stmt_i64(s, 14),
+                                                  .created_ms = stmt_i64(s, 15),
+                                                  .updated_ms = stmt_i64(s, 16),
+                                                  .accessed_ms = stmt_i64(s, 17),
+                                                  .kind = (int)stmt_i64(s, 18),
+                                                  .client_id = stmt_text(s, 19, a),
+                                                  .count = read_counters(s, 20)};
 }
 
 enum sb_err st_entity_list(struct tx *tx, int64_t ns, struct sb_arena *a, struct st_entity **ret,
                            size_t *ret_n, struct sb_error *err)
 {
-    enum sb_err rc;
-    struct st_entity *rows = NULL;
-    size_t n = 0, cap = 0;
-    bool found;
+    struct stmt_rows rows;
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, SB_ENTITY_LIST);
     stmt_bind_i64(&s, 1, ns);
-    SB_TRY(stmt_row(&s, &found, err));
-    while (found) {
-        if (n == cap) {
-            cap = cap == 0 ? 8 : cap * 2;
-            struct st_entity *more = ARENA_ARRAY(a, struct st_entity, cap);
-            if (more == NULL)
-                return sb_fail(err, SB_ENOMEM, "out of memory listing entities");
-            if (n > 0)
-                memcpy(more, rows, n * sizeof *rows);
-            rows = more;
-        }
-        read_row(&s, a, &rows[n++]);
-        SB_TRY(stmt_row(&s, &found, err));
+    enum sb_err rc = stmt_all(&s, read_entity, sizeof **ret, a, &rows, err);
+    if (rc == SB_OK) {
+        *ret = rows.v;
+        *ret_n = rows.n;
     }
-    *ret = rows;
-    *ret_n = n;
-out:
     return rc;
 }
 
@@ -205,33 +190,27 @@ enum sb_err st_rule_delete(struct tx *tx, int64_t entity, const char *name, stru
     return stmt_exec(&s, err);
 }
 
+static void read_rule(struct stmt *s, struct sb_arena *a, void *row)
+{
+    struct st_rule *r = row;
+    r->name = stmt_text(s, 0, a);
+    r->created_ms = stmt_i64(s, 1);
+    r->sealed = stmt_blob(s, 2, a);
+}
+
 enum sb_err st_rule_list(struct tx *tx, int64_t entity, struct sb_arena *a, struct st_rule **ret,
                          size_t *ret_n, struct sb_error *err)
 {
-    enum sb_err rc;
-    struct st_rule *rows = NULL;
-    size_t n = 0, cap = 0;
-    bool found;
+    struct stmt_rows rows;
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, SB_RULE_LIST);
     stmt_bind_i64(&s, 1, entity);
-    SB_TRY(stmt_row(&s, &found, err));
-    while (found) {
-        if (n == cap) {
-            struct st_rule *more = ARENA_ARRAY(a, struct st_rule, cap = cap == 0 ? 4 : cap * 2);
-            if (more == NULL)
-                return sb_fail(err, SB_ENOMEM, "out of memory listing rules");
-            if (n > 0)
-                memcpy(more, rows, n * sizeof *rows);
-            rows = more;
-        }
-        rows[n++] = (struct st_rule){.entity = entity,
-                                     .name = stmt_text(&s, 0, a),
-                                     .created_ms = stmt_i64(&s, 1),
-                                     .sealed = stmt_blob(&s, 2, a)};
-        SB_TRY(stmt_row(&s, &found, err));
-    }
-    *ret = rows;
-    *ret_n = n;
-out:
-    return rc;
+    enum sb_err rc = stmt_all(&s, read_rule, sizeof **ret, a, &rows, err);
+    if (rc != SB_OK)
+        return rc;
+    struct st_rule *rules = rows.v;
+    for (size_t i = 0; i < rows.n; i++)
+        rules[i].entity = entity;
+    *ret = rules;
+    *ret_n = rows.n;
+    return SB_OK;
 }

@@ -35,8 +35,9 @@ enum sb_err st_event_add(struct tx *tx, const struct st_event *e, struct sb_erro
     return stmt_exec(&s, err);
 }
 
-static void read_event(struct stmt *s, struct sb_arena *a, struct st_event *e)
+static void read_event(struct stmt *s, struct sb_arena *a, void *row)
 {
+    struct st_event *e = row;
     e->id = stmt_i64(s, 0);
     e->time_ms = stmt_i64(s, 1);
     e->stream = stmt_text(s, 2, a);
@@ -54,46 +55,18 @@ static void read_event(struct stmt *s, struct sb_arena *a, struct st_event *e)
     e->http_status = stmt_i64(s, 14);
 }
 
-/* Room for one more in an array of n elements, which grows by doubling inside the arena; NULL: out of memory.
- */
-static void *grow(struct sb_arena *a, void *old, size_t n, size_t *cap, size_t size)
-{
-    if (n < *cap)
-        return old;
-    size_t more = *cap == 0 ? 16 : *cap * 2;
-    void *p = arena_alloc(a, more * size);
-    if (p == NULL)
-        return NULL;
-    if (n > 0)
-        memcpy(p, old, n * size);
-    *cap = more;
-    return p;
-}
-
 enum sb_err st_event_list(struct tx *tx, int64_t since_id, size_t limit, struct sb_arena *a,
                           struct st_event **ret, size_t *ret_n, struct sb_error *err)
 {
-    enum sb_err rc;
+    struct stmt_rows rows;
     SB_CLEANUP(stmt_reset) struct stmt s = either(tx, KV_EVENT_LIST, SB_EVENT_LIST);
-    struct st_event *rows = NULL;
-    size_t n = 0, cap = 0;
-    bool more;
     stmt_bind_i64(&s, 1, since_id);
     stmt_bind_i64(&s, 2, (int64_t)SB_MIN(limit, (size_t)INT32_MAX));
-    for (;;) {
-        SB_TRY(stmt_row(&s, &more, err));
-        if (!more)
-            break;
-        rows = grow(a, rows, n, &cap, sizeof *rows);
-        if (rows == NULL) {
-            rc = sb_fail(err, SB_ENOMEM, "out of memory reading events");
-            goto out;
-        }
-        read_event(&s, a, &rows[n++]);
+    enum sb_err rc = stmt_all(&s, read_event, sizeof **ret, a, &rows, err);
+    if (rc == SB_OK) {
+        *ret = rows.v;
+        *ret_n = rows.n;
     }
-    *ret = rows;
-    *ret_n = n;
-out:
     return rc;
 }
 
@@ -129,34 +102,27 @@ enum sb_err st_fault_put(struct tx *tx, const struct st_fault *f, struct sb_erro
     return stmt_exec(&s, err);
 }
 
+static void read_fault(struct stmt *s, struct sb_arena *a, void *row)
+{
+    struct st_fault *f = row;
+    f->target = stmt_text(s, 0, a);
+    f->kind = stmt_text(s, 1, a);
+    f->remaining = stmt_i64(s, 2); /* NULL reads as 0 */
+    f->status = stmt_i64(s, 3);
+    f->scope = stmt_text(s, 4, a);
+}
+
 enum sb_err st_fault_list(struct tx *tx, struct sb_arena *a, struct st_fault **ret, size_t *ret_n,
                           struct sb_error *err)
 {
-    enum sb_err rc;
     assert(tx->kind == STORE_KV);
+    struct stmt_rows rows;
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, KV_FAULT_LIST);
-    struct st_fault *rows = NULL;
-    size_t n = 0, cap = 0;
-    bool more;
-    for (;;) {
-        SB_TRY(stmt_row(&s, &more, err));
-        if (!more)
-            break;
-        rows = grow(a, rows, n, &cap, sizeof *rows);
-        if (rows == NULL) {
-            rc = sb_fail(err, SB_ENOMEM, "out of memory reading faults");
-            goto out;
-        }
-        struct st_fault *f = &rows[n++];
-        f->target = stmt_text(&s, 0, a);
-        f->kind = stmt_text(&s, 1, a);
-        f->remaining = stmt_i64(&s, 2); /* NULL reads as 0 */
-        f->status = stmt_i64(&s, 3);
-        f->scope = stmt_text(&s, 4, a);
+    enum sb_err rc = stmt_all(&s, read_fault, sizeof **ret, a, &rows, err);
+    if (rc == SB_OK) {
+        *ret = rows.v;
+        *ret_n = rows.n;
     }
-    *ret = rows;
-    *ret_n = n;
-out:
     return rc;
 }
 

@@ -1,53 +1,6 @@
 /* st_graph.c: SQL of applications, service principals, users and credentials. */
 #include "storage/st_graph.h"
-#include <string.h>
 #include "storage/stmt.h"
-
-/* A read function per table: fills one row of the caller's struct. */
-typedef void row_fn(struct stmt *s, struct sb_arena *a, void *row);
-
-static enum sb_err get_one(struct stmt *s, row_fn *fill, struct sb_arena *a, bool *ret_found, void *row,
-                           struct sb_error *err)
-{
-    enum sb_err rc;
-    bool found, more = false;
-    SB_TRY(stmt_row(s, &found, err));
-    if (found) {
-        fill(s, a, row);
-        SB_TRY(stmt_row(s, &more, err)); /* a copy that failed comes out here */
-    }
-    *ret_found = found;
-out:
-    return rc;
-}
-
-/* Rows of `size` bytes each, in an array that doubles. */
-static enum sb_err get_all(struct stmt *s, row_fn *fill, size_t size, struct sb_arena *a, void **ret,
-                           size_t *ret_n, struct sb_error *err)
-{
-    enum sb_err rc;
-    char *rows = NULL;
-    size_t n = 0, cap = 0;
-    bool more;
-    SB_TRY(stmt_row(s, &more, err));
-    while (more) {
-        if (n == cap) {
-            cap = cap == 0 ? 16 : cap * 2;
-            char *wider = arena_alloc(a, size * cap);
-            if (wider == NULL)
-                return sb_fail(err, SB_ENOMEM, "out of memory");
-            if (n > 0)
-                memcpy(wider, rows, size * n);
-            rows = wider;
-        }
-        fill(s, a, rows + size * n++);
-        SB_TRY(stmt_row(s, &more, err));
-    }
-    *ret = rows;
-    *ret_n = n;
-out:
-    return rc;
-}
 
 /* ---- applications ---- */
 
@@ -79,17 +32,19 @@ enum sb_err st_app_get(struct tx *tx, const char *key, bool by_name, struct sb_a
 {
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, by_name ? KV_APP_BY_APPID : KV_APP_BY_OID);
     stmt_bind_text(&s, 1, key);
-    return get_one(&s, app_row, a, ret_found, ret, err);
+    return stmt_one(&s, app_row, sizeof *ret, a, ret_found, ret, err);
 }
 
 enum sb_err st_app_list(struct tx *tx, struct sb_arena *a, struct st_app **ret, size_t *ret_n,
                         struct sb_error *err)
 {
-    void *rows = NULL;
+    struct stmt_rows rows;
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, KV_APP_LIST);
-    enum sb_err rc = get_all(&s, app_row, sizeof **ret, a, &rows, ret_n, err);
-    if (rc == SB_OK)
-        *ret = rows;
+    enum sb_err rc = stmt_all(&s, app_row, sizeof **ret, a, &rows, err);
+    if (rc == SB_OK) {
+        *ret = rows.v;
+        *ret_n = rows.n;
+    }
     return rc;
 }
 
@@ -127,17 +82,19 @@ enum sb_err st_sp_get(struct tx *tx, const char *key, bool by_name, struct sb_ar
 {
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, by_name ? KV_SP_BY_APPID : KV_SP_BY_OID);
     stmt_bind_text(&s, 1, key);
-    return get_one(&s, sp_row, a, ret_found, ret, err);
+    return stmt_one(&s, sp_row, sizeof *ret, a, ret_found, ret, err);
 }
 
 enum sb_err st_sp_list(struct tx *tx, struct sb_arena *a, struct st_sp **ret, size_t *ret_n,
                        struct sb_error *err)
 {
-    void *rows = NULL;
+    struct stmt_rows rows;
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, KV_SP_LIST);
-    enum sb_err rc = get_all(&s, sp_row, sizeof **ret, a, &rows, ret_n, err);
-    if (rc == SB_OK)
-        *ret = rows;
+    enum sb_err rc = stmt_all(&s, sp_row, sizeof **ret, a, &rows, err);
+    if (rc == SB_OK) {
+        *ret = rows.v;
+        *ret_n = rows.n;
+    }
     return rc;
 }
 
@@ -173,17 +130,19 @@ enum sb_err st_user_get(struct tx *tx, const char *key, bool by_name, struct sb_
 {
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, by_name ? KV_USER_BY_UPN : KV_USER_BY_OID);
     stmt_bind_text(&s, 1, key);
-    return get_one(&s, user_row, a, ret_found, ret, err);
+    return stmt_one(&s, user_row, sizeof *ret, a, ret_found, ret, err);
 }
 
 enum sb_err st_user_list(struct tx *tx, struct sb_arena *a, struct st_user **ret, size_t *ret_n,
                          struct sb_error *err)
 {
-    void *rows = NULL;
+    struct stmt_rows rows;
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, KV_USER_LIST);
-    enum sb_err rc = get_all(&s, user_row, sizeof **ret, a, &rows, ret_n, err);
-    if (rc == SB_OK)
-        *ret = rows;
+    enum sb_err rc = stmt_all(&s, user_row, sizeof **ret, a, &rows, err);
+    if (rc == SB_OK) {
+        *ret = rows.v;
+        *ret_n = rows.n;
+    }
     return rc;
 }
 
@@ -231,13 +190,15 @@ static void credential_row(struct stmt *s, struct sb_arena *a, void *row)
 enum sb_err st_credential_list(struct tx *tx, const char *key, bool by_app, struct sb_arena *a,
                                struct st_credential **ret, size_t *ret_n, struct sb_error *err)
 {
-    void *rows = NULL;
+    struct stmt_rows rows;
     SB_CLEANUP(stmt_reset)
     struct stmt s = stmt_get(tx, by_app ? KV_CREDENTIAL_BY_APPID : KV_CREDENTIAL_BY_OWNER);
     stmt_bind_text(&s, 1, key);
-    enum sb_err rc = get_all(&s, credential_row, sizeof **ret, a, &rows, ret_n, err);
-    if (rc == SB_OK)
-        *ret = rows;
+    enum sb_err rc = stmt_all(&s, credential_row, sizeof **ret, a, &rows, err);
+    if (rc == SB_OK) {
+        *ret = rows.v;
+        *ret_n = rows.n;
+    }
     return rc;
 }
 

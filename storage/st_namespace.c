@@ -4,12 +4,11 @@
 #include "storage/st_namespace.h"
 #include "storage/stmt.h"
 
-#define FIRST_ROWS 8
-
 /* ---- namespaces ---- */
 
-static void read_ns(struct stmt *s, struct sb_arena *a, struct st_ns *r)
+static void read_ns(struct stmt *s, struct sb_arena *a, void *row)
 {
+    struct st_ns *r = row;
     r->id = stmt_i64(s, 0);
     r->name = stmt_text(s, 1, a);
     r->sub = stmt_text(s, 2, a);
@@ -86,29 +85,12 @@ out:
     return rc;
 }
 
-static enum sb_err one_ns(struct stmt *s, struct sb_arena *a, bool *ret_found, struct st_ns *ret,
-                          struct sb_error *err)
-{
-    enum sb_err rc;
-    struct st_ns row = {0};
-    bool found, more;
-    SB_TRY(stmt_row(s, &found, err));
-    if (found) {
-        read_ns(s, a, &row);
-        SB_TRY(stmt_row(s, &more, err));
-        *ret = row;
-    }
-    *ret_found = found;
-out:
-    return rc;
-}
-
 enum sb_err st_ns_get(struct tx *tx, const char *name, struct sb_arena *a, bool *ret_found, struct st_ns *ret,
                       struct sb_error *err)
 {
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, SB_NS_BY_NAME);
     stmt_bind_text(&s, 1, name);
-    return one_ns(&s, a, ret_found, ret, err);
+    return stmt_one(&s, read_ns, sizeof *ret, a, ret_found, ret, err);
 }
 
 enum sb_err st_ns_get_id(struct tx *tx, int64_t id, struct sb_arena *a, bool *ret_found, struct st_ns *ret,
@@ -116,58 +98,35 @@ enum sb_err st_ns_get_id(struct tx *tx, int64_t id, struct sb_arena *a, bool *re
 {
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, SB_NS_BY_ID);
     stmt_bind_i64(&s, 1, id);
-    return one_ns(&s, a, ret_found, ret, err);
+    return stmt_one(&s, read_ns, sizeof *ret, a, ret_found, ret, err);
 }
 
-/* Room for one more element of an array in the arena; NULL when out of memory. */
-static void *grow(struct sb_arena *a, void *p, size_t n, size_t *cap, size_t size)
+static void read_id(struct stmt *s, struct sb_arena *a, void *row)
 {
-    if (n < *cap)
-        return p;
-    size_t want = *cap == 0 ? FIRST_ROWS : *cap * 2;
-    void *q = arena_alloc(a, want * size);
-    if (q != NULL) {
-        if (n > 0)
-            memcpy(q, p, n * size);
-        *cap = want;
-    }
-    return q;
+    int64_t *id = row;
+    SB_UNUSED(a);
+    *id = stmt_i64(s, 0);
 }
 
 enum sb_err st_ns_ids(struct tx *tx, const char *sub, const char *group, struct sb_arena *a, int64_t **ret,
                       size_t *ret_n, struct sb_error *err)
 {
-    enum sb_err rc;
+    struct stmt_rows rows;
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, SB_NS_IDS);
-    int64_t *ids = NULL;
-    size_t n = 0, cap = 0;
-    bool more;
     stmt_bind_text(&s, 1, sub);
     stmt_bind_text(&s, 2, group);
-    for (;;) {
-        SB_TRY(stmt_row(&s, &more, err));
-        if (!more)
-            break;
-        ids = grow(a, ids, n, &cap, sizeof *ids);
-        if (ids == NULL)
-            return sb_fail(err, SB_ENOMEM, "no memory for the list of namespaces");
-        ids[n++] = stmt_i64(&s, 0);
+    enum sb_err rc = stmt_all(&s, read_id, sizeof **ret, a, &rows, err);
+    if (rc == SB_OK) {
+        *ret = rows.v;
+        *ret_n = rows.n;
     }
-    *ret = ids;
-    *ret_n = n;
-out:
     return rc;
 }
 
 enum sb_err st_ns_next_id(struct tx *tx, int64_t *ret, struct sb_error *err)
 {
-    enum sb_err rc;
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, SB_NS_NEXT_ID);
-    bool got;
-    SB_TRY(stmt_row(&s, &got, err));
-    *ret = got ? stmt_i64(&s, 0) : 1;
-out:
-    return rc;
+    return stmt_number(&s, 1, ret, err);
 }
 
 enum sb_err st_ns_insert(struct tx *tx, const struct st_ns *row, struct sb_error *err)
@@ -238,28 +197,25 @@ enum sb_err st_ns_delete(struct tx *tx, int64_t id, struct sb_error *err)
 
 /* ---- identities ---- */
 
+static void read_identity(struct stmt *s, struct sb_arena *a, void *row)
+{
+    struct st_ns_identity *r = row;
+    r->id = stmt_text(s, 0, a);
+    r->principal = stmt_text(s, 1, a);
+    r->client = stmt_text(s, 2, a);
+}
+
 enum sb_err st_ns_identities(struct tx *tx, int64_t ns, struct sb_arena *a, struct st_ns_identity **ret,
                              size_t *ret_n, struct sb_error *err)
 {
-    enum sb_err rc;
+    struct stmt_rows rows;
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, SB_NS_IDENTITIES);
-    struct st_ns_identity *rows = NULL;
-    size_t n = 0, cap = 0;
-    bool more;
     stmt_bind_i64(&s, 1, ns);
-    for (;;) {
-        SB_TRY(stmt_row(&s, &more, err));
-        if (!more)
-            break;
-        rows = grow(a, rows, n, &cap, sizeof *rows);
-        if (rows == NULL)
-            return sb_fail(err, SB_ENOMEM, "no memory for the identities");
-        rows[n++] = (struct st_ns_identity){
-            .id = stmt_text(&s, 0, a), .principal = stmt_text(&s, 1, a), .client = stmt_text(&s, 2, a)};
+    enum sb_err rc = stmt_all(&s, read_identity, sizeof **ret, a, &rows, err);
+    if (rc == SB_OK) {
+        *ret = rows.v;
+        *ret_n = rows.n;
     }
-    *ret = rows;
-    *ret_n = n;
-out:
     return rc;
 }
 
@@ -295,8 +251,9 @@ out:
 
 /* ---- customer keys ---- */
 
-static void read_key(struct stmt *s, struct sb_arena *a, struct st_ns_key *r)
+static void read_key(struct stmt *s, struct sb_arena *a, void *row)
 {
+    struct st_ns_key *r = row;
     r->position = (int)stmt_i64(s, 0);
     r->key_name = stmt_text(s, 1, a);
     r->vault_uri = stmt_text(s, 2, a);
@@ -314,24 +271,14 @@ static void read_key(struct stmt *s, struct sb_arena *a, struct st_ns_key *r)
 enum sb_err st_ns_keys(struct tx *tx, int64_t ns, struct sb_arena *a, struct st_ns_key **ret, size_t *ret_n,
                        struct sb_error *err)
 {
-    enum sb_err rc;
+    struct stmt_rows rows;
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, SB_NS_KEYS);
-    struct st_ns_key *rows = NULL;
-    size_t n = 0, cap = 0;
-    bool more;
     stmt_bind_i64(&s, 1, ns);
-    for (;;) {
-        SB_TRY(stmt_row(&s, &more, err));
-        if (!more)
-            break;
-        rows = grow(a, rows, n, &cap, sizeof *rows);
-        if (rows == NULL)
-            return sb_fail(err, SB_ENOMEM, "no memory for the keys");
-        read_key(&s, a, &rows[n++]);
+    enum sb_err rc = stmt_all(&s, read_key, sizeof **ret, a, &rows, err);
+    if (rc == SB_OK) {
+        *ret = rows.v;
+        *ret_n = rows.n;
     }
-    *ret = rows;
-    *ret_n = n;
-out:
     return rc;
 }
 

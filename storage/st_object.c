@@ -18,18 +18,19 @@ static void bind_place(struct stmt *s, int64_t vault_id, enum st_kind kind, cons
     stmt_bind_text(s, 3, name);
 }
 
-static void read_head(struct stmt *s, struct sb_arena *a, struct st_object *k)
+static void read_head(struct stmt *s, struct sb_arena *a, void *row)
 {
-    *k = (struct st_object){.object_id = stmt_i64(s, 0),
-                            .vault_id = stmt_i64(s, 1),
-                            .name = stmt_text(s, 2, a),
-                            .deleted = stmt_i64(s, 3),
-                            .purge = stmt_i64(s, 4)};
+    *(struct st_object *)row = (struct st_object){.object_id = stmt_i64(s, 0),
+                                                  .vault_id = stmt_i64(s, 1),
+                                                  .name = stmt_text(s, 2, a),
+                                                  .deleted = stmt_i64(s, 3),
+                                                  .purge = stmt_i64(s, 4)};
 }
 
 /* In the order of KV_VERSION_COLUMNS. */
-static void read_version(struct stmt *s, struct sb_arena *a, struct st_object *k)
+static void read_version(struct stmt *s, struct sb_arena *a, void *row)
 {
+    struct st_object *k = row;
     read_head(s, a, k);
     k->version_id = stmt_i64(s, 5);
     k->version = stmt_text(s, 6, a);
@@ -53,20 +54,9 @@ static void read_version(struct stmt *s, struct sb_arena *a, struct st_object *k
 enum sb_err st_object_find(struct tx *tx, int64_t vault_id, enum st_kind kind, const char *name,
                            struct sb_arena *a, bool *ret_found, struct st_object *ret, struct sb_error *err)
 {
-    enum sb_err rc;
-    bool row = false;
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, KV_OBJECT_FIND);
     bind_place(&s, vault_id, kind, name);
-    SB_TRY(stmt_row(&s, &row, err));
-    if (row) {
-        struct st_object k;
-        read_head(&s, a, &k);
-        SB_TRY(stmt_exec(&s, err));
-        *ret = k;
-    }
-    *ret_found = row;
-out:
-    return rc;
+    return stmt_one(&s, read_head, sizeof *ret, a, ret_found, ret, err);
 }
 
 /* Runs an INSERT … RETURNING id. */
@@ -153,110 +143,87 @@ enum sb_err st_object_version(struct tx *tx, int64_t vault_id, enum st_kind kind
     static const int statement[] = {[ST_OBJECT_EXACT] = KV_VERSION_GET,
                                     [ST_OBJECT_NEWEST] = KV_VERSION_NEWEST,
                                     [ST_OBJECT_CURRENT] = KV_VERSION_CURRENT};
-    enum sb_err rc;
-    bool row = false;
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, statement[which]);
     bind_place(&s, vault_id, kind, name);
     if (which == ST_OBJECT_EXACT)
         stmt_bind_text(&s, 4, version);
     if (which == ST_OBJECT_CURRENT)
         stmt_bind_i64(&s, 4, now);
-    SB_TRY(stmt_row(&s, &row, err));
-    if (row) {
-        struct st_object k;
-        read_version(&s, a, &k);
-        SB_TRY(stmt_exec(&s, err));
-        *ret = k;
-    }
-    *ret_found = row;
-out:
-    return rc;
-}
-
-/* Reads at most max rows of a bound statement. */
-static enum sb_err read_list(struct stmt *s, size_t max, struct sb_arena *a, struct st_object **ret,
-                             size_t *ret_n, struct sb_error *err)
-{
-    enum sb_err rc = SB_OK;
-    size_t n = 0;
-    bool row = false;
-    struct st_object *k = ARENA_ARRAY(a, struct st_object, max + 1);
-    if (k == NULL)
-        return sb_fail(err, SB_ENOMEM, "out of memory");
-    SB_TRY(stmt_row(s, &row, err));
-    while (row && n < max) {
-        read_version(s, a, &k[n++]);
-        SB_TRY(stmt_row(s, &row, err));
-    }
-    *ret = k;
-    *ret_n = n;
-out:
-    return rc;
+    return stmt_one(&s, read_version, sizeof *ret, a, ret_found, ret, err);
 }
 
 enum sb_err st_object_list(struct tx *tx, int64_t vault_id, enum st_kind kind, bool deleted, const char *from,
                            size_t max, struct sb_arena *a, struct st_object **ret, size_t *ret_n,
                            struct sb_error *err)
 {
+    struct stmt_rows rows;
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, KV_OBJECT_LIST);
     stmt_bind_i64(&s, 1, vault_id);
     stmt_bind_text(&s, 2, kind_text(kind));
     stmt_bind_i64(&s, 3, deleted);
     stmt_bind_text(&s, 4, from);
     stmt_bind_i64(&s, 5, (int64_t)max);
-    return read_list(&s, max, a, ret, ret_n, err);
+    enum sb_err rc = stmt_all(&s, read_version, sizeof **ret, a, &rows, err);
+    if (rc == SB_OK) {
+        *ret = rows.v;
+        *ret_n = rows.n;
+    }
+    return rc;
 }
 
 enum sb_err st_object_versions(struct tx *tx, int64_t vault_id, enum st_kind kind, const char *name,
                                const char *from, size_t max, struct sb_arena *a, struct st_object **ret,
                                size_t *ret_n, struct sb_error *err)
 {
+    struct stmt_rows rows;
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, KV_VERSION_LIST);
     bind_place(&s, vault_id, kind, name);
     stmt_bind_text(&s, 4, from);
     stmt_bind_i64(&s, 5, (int64_t)max);
-    return read_list(&s, max, a, ret, ret_n, err);
+    enum sb_err rc = stmt_all(&s, read_version, sizeof **ret, a, &rows, err);
+    if (rc == SB_OK) {
+        *ret = rows.v;
+        *ret_n = rows.n;
+    }
+    return rc;
 }
 
 enum sb_err st_object_all(struct tx *tx, int64_t object_id, size_t max, struct sb_arena *a,
                           struct st_object **ret, size_t *ret_n, struct sb_error *err)
 {
+    struct stmt_rows rows;
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, KV_VERSION_ALL);
     stmt_bind_i64(&s, 1, object_id);
     stmt_bind_i64(&s, 2, (int64_t)max);
-    return read_list(&s, max, a, ret, ret_n, err);
+    enum sb_err rc = stmt_all(&s, read_version, sizeof **ret, a, &rows, err);
+    if (rc == SB_OK) {
+        *ret = rows.v;
+        *ret_n = rows.n;
+    }
+    return rc;
+}
+
+/* In the order of KV_OBJECT_DUE. */
+static void read_due(struct stmt *s, struct sb_arena *a, void *row)
+{
+    struct st_object *k = row;
+    char kind[8] = "";
+    read_head(s, a, k);
+    k->vault = stmt_text(s, 5, a);
+    stmt_text_to(s, 6, kind, sizeof kind);
+    k->kind = strcmp(kind, kind_text(ST_KEY)) == 0 ? ST_KEY : ST_SECRET;
 }
 
 enum sb_err st_object_due(struct tx *tx, int64_t now, struct sb_arena *a, bool *ret_found,
                           struct st_object *ret, struct sb_error *err)
 {
-    enum sb_err rc;
-    bool row = false;
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, KV_OBJECT_DUE);
     stmt_bind_i64(&s, 1, now);
-    SB_TRY(stmt_row(&s, &row, err));
-    if (row) {
-        struct st_object k;
-        read_head(&s, a, &k);
-        k.vault = stmt_text(&s, 5, a);
-        char kind[8] = "";
-        stmt_text_to(&s, 6, kind, sizeof(kind));
-        k.kind = strcmp(kind, kind_text(ST_KEY)) == 0 ? ST_KEY : ST_SECRET;
-        SB_TRY(stmt_exec(&s, err));
-        *ret = k;
-    }
-    *ret_found = row;
-out:
-    return rc;
+    return stmt_one(&s, read_due, sizeof *ret, a, ret_found, ret, err);
 }
 
 enum sb_err st_object_next_due(struct tx *tx, int64_t *ret, struct sb_error *err)
 {
-    enum sb_err rc;
-    bool row = false;
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, KV_OBJECT_NEXT_DUE);
-    SB_TRY(stmt_row(&s, &row, err));
-    *ret = row ? stmt_i64(&s, 0) : 0;
-out:
-    return rc;
+    return stmt_number(&s, 0, ret, err);
 }

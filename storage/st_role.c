@@ -2,21 +2,6 @@
 #include "storage/st_role.h"
 #include "storage/stmt.h"
 
-/* A step's row, as one more element of a growing array. False: out of memory. */
-static bool room(struct sb_arena *a, void **rows, size_t size, size_t n)
-{
-    bool full = n == 0 || (n >= 16 && (n & (n - 1)) == 0); /* 0, 16, 32, 64 … */
-    if (!full)
-        return true;
-    void *more = arena_alloc(a, size * (n == 0 ? 16 : 2 * n));
-    if (more == NULL)
-        return false;
-    if (n > 0)
-        memcpy(more, *rows, size * n);
-    *rows = more;
-    return true;
-}
-
 /* ---- definitions ---- */
 
 enum sb_err st_role_put(struct tx *tx, const struct st_role *r, struct sb_error *err)
@@ -37,8 +22,9 @@ enum sb_err st_role_put(struct tx *tx, const struct st_role *r, struct sb_error 
     return stmt_exec(&s, err);
 }
 
-static void role_row(struct stmt *s, struct sb_arena *a, struct st_role *r)
+static void role_row(struct stmt *s, struct sb_arena *a, void *row)
 {
+    struct st_role *r = row;
     *r = (struct st_role){
         .id = stmt_text(s, 0, a),
         .name = stmt_text(s, 1, a),
@@ -55,49 +41,25 @@ static void role_row(struct stmt *s, struct sb_arena *a, struct st_role *r)
     };
 }
 
-static enum sb_err roles(struct stmt *s, struct sb_arena *a, struct st_role **ret, size_t *ret_n,
-                         struct sb_error *err)
-{
-    enum sb_err rc;
-    void *rows = NULL;
-    size_t n = 0;
-    bool more;
-    SB_TRY(stmt_row(s, &more, err));
-    while (more) {
-        if (!room(a, &rows, sizeof(struct st_role), n)) {
-            rc = sb_fail(err, SB_ENOMEM, "out of memory reading role definitions");
-            goto out;
-        }
-        role_row(s, a, &((struct st_role *)rows)[n++]);
-        SB_TRY(stmt_row(s, &more, err));
-    }
-    *ret = rows;
-    *ret_n = n;
-out:
-    return rc;
-}
-
 enum sb_err st_role_get(struct tx *tx, const char *id, struct sb_arena *a, bool *ret_found,
                         struct st_role *ret, struct sb_error *err)
 {
-    enum sb_err rc;
-    struct st_role *rows = NULL;
-    size_t n = 0;
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, KV_ROLE_GET);
     stmt_bind_text(&s, 1, id);
-    SB_TRY(roles(&s, a, &rows, &n, err));
-    if (n > 0)
-        *ret = rows[0];
-    *ret_found = n > 0;
-out:
-    return rc;
+    return stmt_one(&s, role_row, sizeof *ret, a, ret_found, ret, err);
 }
 
 enum sb_err st_role_list(struct tx *tx, struct sb_arena *a, struct st_role **ret, size_t *ret_n,
                          struct sb_error *err)
 {
+    struct stmt_rows rows;
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, KV_ROLE_LIST);
-    return roles(&s, a, ret, ret_n, err);
+    enum sb_err rc = stmt_all(&s, role_row, sizeof **ret, a, &rows, err);
+    if (rc == SB_OK) {
+        *ret = rows.v;
+        *ret_n = rows.n;
+    }
+    return rc;
 }
 
 enum sb_err st_role_drop(struct tx *tx, const char *id, struct sb_error *err)
@@ -119,29 +81,25 @@ enum sb_err st_ending_add(struct tx *tx, const struct st_ending *r, struct sb_er
     return stmt_exec(&s, err);
 }
 
+static void ending_row(struct stmt *s, struct sb_arena *a, void *row)
+{
+    struct st_ending *r = row;
+    r->scope = stmt_text(s, 0, a);
+    r->role_id = stmt_text(s, 1, a);
+    r->principal_id = stmt_text(s, 2, a);
+    r->until_ms = stmt_i64(s, 3);
+}
+
 enum sb_err st_ending_list(struct tx *tx, struct sb_arena *a, struct st_ending **ret, size_t *ret_n,
                            struct sb_error *err)
 {
-    enum sb_err rc;
-    void *rows = NULL;
-    size_t n = 0;
-    bool more;
+    struct stmt_rows rows;
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, KV_ENDING_LIST);
-    SB_TRY(stmt_row(&s, &more, err));
-    while (more) {
-        if (!room(a, &rows, sizeof(struct st_ending), n)) {
-            rc = sb_fail(err, SB_ENOMEM, "out of memory reading role assignments");
-            goto out;
-        }
-        ((struct st_ending *)rows)[n++] = (struct st_ending){.scope = stmt_text(&s, 0, a),
-                                                             .role_id = stmt_text(&s, 1, a),
-                                                             .principal_id = stmt_text(&s, 2, a),
-                                                             .until_ms = stmt_i64(&s, 3)};
-        SB_TRY(stmt_row(&s, &more, err));
+    enum sb_err rc = stmt_all(&s, ending_row, sizeof **ret, a, &rows, err);
+    if (rc == SB_OK) {
+        *ret = rows.v;
+        *ret_n = rows.n;
     }
-    *ret = rows;
-    *ret_n = n;
-out:
     return rc;
 }
 

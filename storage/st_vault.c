@@ -27,8 +27,9 @@ static void bind_vault(struct stmt *s, const struct st_vault *v)
     stmt_bind_i64(s, 25, v->purge_ms);
 }
 
-static void read_vault(struct stmt *s, struct sb_arena *a, struct st_vault *v)
+static void read_vault(struct stmt *s, struct sb_arena *a, void *row)
 {
+    struct st_vault *v = row;
     *v = (struct st_vault){
         .id = stmt_i64(s, 0),
         .sub = stmt_text(s, 1, a),
@@ -78,49 +79,27 @@ out:
     return rc;
 }
 
-/* Doubles a growing array; rows are few, the arena takes the old copies along. */
-static void *grown(struct sb_arena *a, void *old, size_t size, size_t n, size_t *cap, struct sb_error *err)
+static void read_policy(struct stmt *s, struct sb_arena *a, void *row)
 {
-    if (n < *cap)
-        return old;
-    size_t more = *cap == 0 ? 16 : *cap * 2;
-    void *p = arena_alloc(a, size * more);
-    if (p == NULL) {
-        (void)sb_fail(err, SB_ENOMEM, "too many rows");
-        return NULL;
-    }
-    if (n > 0)
-        memcpy(p, old, size * n);
-    *cap = more;
-    return p;
+    struct st_policy *p = row;
+    p->tenant = stmt_text(s, 0, a);
+    p->oid = stmt_text(s, 1, a);
+    p->appid = stmt_text(s, 2, a);
+    p->permissions = stmt_text(s, 3, a);
+    p->keys = (uint32_t)stmt_i64(s, 4);
+    p->secrets = (uint32_t)stmt_i64(s, 5);
 }
 
 static enum sb_err get_policies(struct tx *tx, struct sb_arena *a, struct st_vault *v, struct sb_error *err)
 {
-    enum sb_err rc = SB_OK;
-    struct st_policy *p = NULL;
-    size_t n = 0, cap = 0;
-    bool row = false;
+    struct stmt_rows rows;
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, KV_POLICY_LIST);
     stmt_bind_i64(&s, 1, v->id);
-    SB_TRY(stmt_row(&s, &row, err));
-    while (row) {
-        p = grown(a, p, sizeof(*p), n, &cap, err);
-        if (p == NULL) {
-            rc = SB_ENOMEM;
-            goto out;
-        }
-        p[n++] = (struct st_policy){.tenant = stmt_text(&s, 0, a),
-                                    .oid = stmt_text(&s, 1, a),
-                                    .appid = stmt_text(&s, 2, a),
-                                    .permissions = stmt_text(&s, 3, a),
-                                    .keys = (uint32_t)stmt_i64(&s, 4),
-                                    .secrets = (uint32_t)stmt_i64(&s, 5)};
-        SB_TRY(stmt_row(&s, &row, err));
+    enum sb_err rc = stmt_all(&s, read_policy, sizeof *v->policies, a, &rows, err);
+    if (rc == SB_OK) {
+        v->policies = rows.v;
+        v->policies_n = rows.n;
     }
-    v->policies = p;
-    v->policies_n = n;
-out:
     return rc;
 }
 
@@ -172,16 +151,14 @@ static enum sb_err one_vault(struct tx *tx, struct stmt *s, struct sb_arena *a, 
                              struct st_vault *ret, struct sb_error *err)
 {
     enum sb_err rc;
-    bool row = false;
+    bool found = false;
     struct st_vault v = {0};
-    SB_TRY(stmt_row(s, &row, err));
-    if (row) {
-        read_vault(s, a, &v);
-        SB_TRY(stmt_exec(s, err));
+    SB_TRY(stmt_one(s, read_vault, sizeof v, a, &found, &v, err));
+    if (found) {
         SB_TRY(get_policies(tx, a, &v, err));
         *ret = v;
     }
-    *ret_found = row;
+    *ret_found = found;
 out:
     return rc;
 }
@@ -206,27 +183,17 @@ enum sb_err st_vault_list(struct tx *tx, const char *sub, const char *group, boo
                           struct st_vault **ret, size_t *ret_n, struct sb_error *err)
 {
     enum sb_err rc;
-    struct st_vault *v = NULL;
-    size_t n = 0, cap = 0;
-    bool row = false;
+    struct stmt_rows rows;
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, KV_VAULT_LIST);
     stmt_bind_text(&s, 1, sub);
     stmt_bind_text(&s, 2, group);
     stmt_bind_i64(&s, 3, deleted);
-    SB_TRY(stmt_row(&s, &row, err));
-    while (row) {
-        v = grown(a, v, sizeof(*v), n, &cap, err);
-        if (v == NULL) {
-            rc = SB_ENOMEM;
-            goto out;
-        }
-        read_vault(&s, a, &v[n++]);
-        SB_TRY(stmt_row(&s, &row, err));
-    }
-    for (size_t i = 0; i < n; i++)
-        SB_TRY(get_policies(tx, a, &v[i], err));
-    *ret = v;
-    *ret_n = n;
+    SB_TRY(stmt_all(&s, read_vault, sizeof **ret, a, &rows, err));
+    struct st_vault *vaults = rows.v;
+    for (size_t i = 0; i < rows.n; i++)
+        SB_TRY(get_policies(tx, a, &vaults[i], err));
+    *ret = vaults;
+    *ret_n = rows.n;
 out:
     return rc;
 }
@@ -240,11 +207,6 @@ enum sb_err st_vault_remove(struct tx *tx, int64_t id, struct sb_error *err)
 
 enum sb_err st_vault_next_due(struct tx *tx, int64_t *ret_ms, struct sb_error *err)
 {
-    enum sb_err rc;
-    bool row = false;
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, KV_VAULT_NEXT_DUE);
-    SB_TRY(stmt_row(&s, &row, err));
-    *ret_ms = row ? stmt_i64(&s, 0) : 0;
-out:
-    return rc;
+    return stmt_number(&s, 0, ret_ms, err);
 }

@@ -7,6 +7,8 @@
 #include "storage/stmt.h"
 #include "storage/tx.h"
 
+#define FIRST_ROWS 8 /* of an array that doubles */
+
 enum sb_err tx_fail(struct sqlite3 *db, int sqlite_rc, struct sb_error *err)
 {
     enum sb_err code;
@@ -167,4 +169,67 @@ int64_t stmt_i64(struct stmt *s, int col)
 bool stmt_is_null(struct stmt *s, int col)
 {
     return sqlite3_column_type(s->q, col) == SQLITE_NULL;
+}
+
+enum sb_err stmt_one(struct stmt *s, stmt_reader *read, size_t size, struct sb_arena *a, bool *ret_found,
+                     void *ret, struct sb_error *err)
+{
+    enum sb_err rc;
+    bool found;
+    SB_TRY(stmt_row(s, &found, err));
+    if (found) {
+        void *row = arena_alloc(a, size);
+        if (row == NULL)
+            return sb_fail(err, SB_ENOMEM, "out of memory reading a row");
+        memset(row, 0, size);
+        read(s, a, row);
+        SB_TRY(stmt_exec(s, err)); /* a copy that failed comes out here */
+        memcpy(ret, row, size);
+    }
+    *ret_found = found;
+out:
+    return rc;
+}
+
+/* The arena takes back nothing, so what growing wastes is at most the result's size. */
+static char *grow(struct sb_arena *a, const char *rows, size_t size, size_t n, size_t *cap)
+{
+    size_t more = *cap == 0 ? FIRST_ROWS : *cap * 2;
+    char *longer = arena_alloc(a, more * size);
+    if (longer == NULL)
+        return NULL;
+    if (n > 0)
+        memcpy(longer, rows, n * size);
+    *cap = more;
+    return longer;
+}
+
+enum sb_err stmt_all(struct stmt *s, stmt_reader *read, size_t size, struct sb_arena *a,
+                     struct stmt_rows *ret, struct sb_error *err)
+{
+    enum sb_err rc;
+    char *rows = NULL;
+    size_t n = 0, cap = 0;
+    bool more;
+    SB_TRY(stmt_row(s, &more, err));
+    while (more) {
+        if (n == cap && (rows = grow(a, rows, size, n, &cap)) == NULL)
+            return sb_fail(err, SB_ENOMEM, "out of memory reading rows");
+        memset(rows + n * size, 0, size);
+        read(s, a, rows + n * size);
+        n++;
+        SB_TRY(stmt_row(s, &more, err)); /* a copy that failed comes out here */
+    }
+    *ret = (struct stmt_rows){.v = rows, .n = n};
+out:
+    return rc;
+}
+
+enum sb_err stmt_number(struct stmt *s, int64_t otherwise, int64_t *ret, struct sb_error *err)
+{
+    bool found;
+    enum sb_err rc = stmt_row(s, &found, err);
+    if (rc == SB_OK)
+        *ret = found ? stmt_i64(s, 0) : otherwise;
+    return rc;
 }

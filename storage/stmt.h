@@ -4,13 +4,11 @@
  * Statements live in two X-macro lists (kv_stmts.h, sb_stmts.h), are all prepared when the database is opened
  * (a typo fails at start) and are used like this:
  *
- *     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, KV_VAULT_GET);
+ *     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, KV_GROUP_GET);
  *     stmt_bind_text(&s, 1, name);
- *     SB_TRY(stmt_row(&s, &found, err));
- *     if (found)
- *         row->location = stmt_text(&s, 0, arena);
+ *     return stmt_one(&s, group_row, sizeof *ret, arena, ret_found, ret, err);
  *
- * A failed bind is remembered and comes out of the next stmt_row or stmt_exec.
+ * A failed bind or copy is remembered and comes out of the next stmt_row or stmt_exec.
  */
 #ifndef SB_STMT_H
 #define SB_STMT_H
@@ -70,5 +68,22 @@ void stmt_text_to(struct stmt *s, int col, char *dst,
                   size_t cap); /* "" for NULL; too long: truncated never, SB_EIO next */
 int64_t stmt_i64(struct stmt *s, int col);
 bool stmt_is_null(struct stmt *s, int col);
+
+/* Reads the columns of the current row into one of the caller's structs, which comes zeroed. */
+typedef void stmt_reader(struct stmt *s, struct sb_arena *a, void *row);
+struct stmt_rows {
+    void *v; /* in the arena; NULL when there are none */
+    size_t n;
+};
+
+/* The row (of size bytes) of a bound statement that finds one at the most; *ret is touched only when it is
+ * found. */
+SB_MUST enum sb_err stmt_one(struct stmt *s, stmt_reader *read, size_t size, struct sb_arena *a,
+                             bool *ret_found, void *ret, struct sb_error *err);
+/* All rows (of size bytes each) of a bound statement. */
+SB_MUST enum sb_err stmt_all(struct stmt *s, stmt_reader *read, size_t size, struct sb_arena *a,
+                             struct stmt_rows *ret, struct sb_error *err);
+/* The first column of the first row; otherwise when there is no row, and 0 for NULL. */
+SB_MUST enum sb_err stmt_number(struct stmt *s, int64_t otherwise, int64_t *ret, struct sb_error *err);
 
 #endif

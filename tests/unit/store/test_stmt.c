@@ -1,4 +1,5 @@
 /* test_stmt.c: binding, reading and errors of statements, named values, and the wipe. */
+#include "storage/st_document.h"
 #include "storage/stmt.h"
 #include "tests/unit/store/store_fixture.h"
 #include "tests/unit/unit.h"
@@ -211,6 +212,61 @@ START_TEST(test_stmt__arena_is_full)
 }
 END_TEST
 
+/* A document whose text does not fit the arena is no document: what the caller has is left alone. */
+static enum sb_err one_row(struct tx *tx, void *arg, struct sb_error *err)
+{
+    struct sb_arena *small = arena_new(1024);
+    struct st_document d = {.id = "/d", .scope = "/", .name = "d", .type = "t", .body = arg};
+    struct st_document got = {.name = "before"};
+    bool found = true;
+    ck_assert_int_eq(st_document_put(tx, &d, err), SB_OK);
+    ck_assert_int_eq(st_document_get(tx, "/none", arena, &found, &got, err), SB_OK);
+    ck_assert(!found);
+    ck_assert_str_eq(got.name, "before");
+    ck_assert_int_eq(st_document_get(tx, "/d", small, &found, &got, err), SB_ENOMEM);
+    ck_assert(!found);
+    ck_assert_str_eq(got.name, "before");
+    ck_assert_int_eq(st_document_get(tx, "/d", arena, &found, &got, err), SB_OK);
+    ck_assert(found);
+    ck_assert_str_eq(got.body, d.body);
+    arena_free(small);
+    return SB_OK;
+}
+
+static enum sb_err all_rows(struct tx *tx, void *arg, struct sb_error *err)
+{
+    struct sb_arena *small = arena_new(1024);
+    struct st_document d = {.scope = "/many", .type = "t", .body = "{}"}, *got = &d;
+    const int *many = arg;
+    size_t n = 7;
+    for (int i = 0; i < *many; i++) {
+        d.id = d.name = arena_printf(arena, "/many/%03d", i);
+        ck_assert_int_eq(st_document_put(tx, &d, err), SB_OK);
+    }
+    ck_assert_int_eq(st_document_list(tx, d.kind, "/many", false, small, &got, &n, err), SB_ENOMEM);
+    ck_assert(got == &d && n == 7);
+    ck_assert_int_eq(st_document_list(tx, d.kind, "/many", false, arena, &got, &n, err), SB_OK);
+    ck_assert_uint_eq(n, (size_t)*many);
+    for (int i = 0; i < *many; i++)
+        ck_assert_str_eq(got[i].id, arena_printf(arena, "/many/%03d", i));
+    ck_assert_int_eq(st_document_list(tx, d.kind, "/none", false, arena, &got, &n, err), SB_OK);
+    ck_assert_uint_eq(n, 0);
+    arena_free(small);
+    return SB_OK;
+}
+
+START_TEST(test_stmt__rows_that_do_not_fit)
+{
+    static char big[5000];
+    int many = 50;
+    memset(big, 'x', sizeof big - 1);
+    open_kind(1);
+    ck_assert_int_eq(store_call(store, one_row, big, NULL), SB_OK);
+    ck_assert_int_eq(store_call(store, all_rows, &many, NULL), SB_OK);
+    store_close(store);
+}
+END_TEST
+
 static enum sb_err wipe(struct tx *tx, void *arg, struct sb_error *err)
 {
     SB_UNUSED(arg);
@@ -327,6 +383,7 @@ Suite *unit_suite(void)
     tcase_add_loop_test(c, test_stmt__errors, 0, 2);
     tcase_add_loop_test(c, test_stmt__reading, 0, 2);
     tcase_add_loop_test(c, test_stmt__arena_is_full, 0, 2);
+    tcase_add_test(c, test_stmt__rows_that_do_not_fit);
     tcase_add_loop_test(c, test_meta__wipe_all, 0, 2);
     tcase_add_loop_test(c, test_scrub__no_stale_copy, 0, 2);
     suite_add_tcase(s, c);
