@@ -71,26 +71,64 @@ void arm_vault_policies_write(struct jw *w, const struct vault *v)
 
 /* ---- network rules ---- */
 
-/* Writes [{member: …}] from a list of such objects; ips: also collects the values, comma-separated, each a
- * valid rule. */
-static enum sb_err copy_rules(struct jw *w, const struct json *list, const char *name, const char *member,
-                              size_t max, struct sb_buf *ips, struct sb_error *err)
+/* The text of a rule. */
+static enum sb_err rule_text(const struct json *j, const char *name, const char *member, const char **ret,
+                             struct sb_error *err)
 {
-    enum sb_err rc = SB_OK;
-    jw_arr(w, name);
-    if (json_size(list) > max)
+    enum sb_err rc;
+    if (!json_is_object(j))
         return bad_value(name, err);
+    SB_TRY(json_opt_str(j, name, member, ret, err));
+    if (*ret == NULL)
+        rc = bad_value(name, err);
+out:
+    return rc;
+}
+
+/* Writes the rules as the service shows them, a single IPv4 address with /32 (specified), and collects them,
+ * comma-separated. */
+static enum sb_err copy_ip_rules(struct jw *w, const struct json *list, struct sb_buf *ips,
+                                 struct sb_error *err)
+{
+    static const char name[] = "ipRules";
+    enum sb_err rc = SB_OK;
+    if (json_size(list) > IP_RULES_MAX)
+        return bad_value(name, err);
+    jw_arr(w, name);
     JSON_FOREACH (j, list) {
         const char *v = NULL;
-        if (!json_is_object(j))
+        SB_TRY(rule_text(j, name, "value", &v, err));
+        if (!vault_ip_rule_ok(v))
             return bad_value(name, err);
-        SB_TRY(json_opt_str(j, name, member, &v, err));
-        if (!v || (ips && !vault_ip_rule_ok(v)))
-            return bad_value(name, err);
-        if (ips)
-            buf_addf(ips, "%s%s", ips->n ? "," : "", v);
+        const char *bits = strpbrk(v, "/:") != NULL ? "" : "/32";
+        buf_addf(ips, "%s%s%s", ips->n ? "," : "", v, bits);
         jw_obj(w, NULL);
-        jw_str(w, member, v);
+        jw_strf(w, "value", "%s%s", v, bits);
+        jw_end_obj(w);
+    }
+    jw_end_arr(w);
+out:
+    return rc;
+}
+
+/* Ids of subnets are shown in lower case (specified, recorded). */
+static enum sb_err copy_net_rules(struct request *r, struct jw *w, const struct json *list,
+                                  struct sb_error *err)
+{
+    static const char name[] = "virtualNetworkRules";
+    enum sb_err rc = SB_OK;
+    if (json_size(list) > NET_RULES_MAX)
+        return bad_value(name, err);
+    jw_arr(w, name);
+    JSON_FOREACH (j, list) {
+        const char *id = NULL;
+        int ignore = -1;
+        SB_TRY(rule_text(j, name, "id", &id, err));
+        SB_TRY(json_opt_bool(j, name, "ignoreMissingVnetServiceEndpoint", &ignore, err));
+        jw_obj(w, NULL);
+        jw_str(w, "id", text_tolower(arena_strdup(r->arena, id)));
+        if (ignore >= 0)
+            jw_bool(w, "ignoreMissingVnetServiceEndpoint", ignore == 1);
         jw_end_obj(w);
     }
     jw_end_arr(w);
@@ -131,8 +169,8 @@ static enum sb_err read_acls(struct request *r, const struct json *acls, struct 
     jw_obj(&w, NULL);
     jw_str(&w, "bypass", none ? "None" : "AzureServices");
     jw_str(&w, "defaultAction", deny ? "Deny" : "Allow");
-    SB_TRY(copy_rules(&w, ip_rules, "ipRules", "value", IP_RULES_MAX, &ips, err));
-    SB_TRY(copy_rules(&w, net_rules, "virtualNetworkRules", "id", NET_RULES_MAX, NULL, err));
+    SB_TRY(copy_ip_rules(&w, ip_rules, &ips, err));
+    SB_TRY(copy_net_rules(r, &w, net_rules, err));
     jw_end_obj(&w);
     s->acl_deny = deny;
     s->acl_bypass_azure = !none;
@@ -225,6 +263,16 @@ out:
 
 /* ---- writing ---- */
 
+/* Members that came with later api-versions are shown from those on: both are specified in 2021-10-01 and
+ * recorded, here and absent, in previews before it. */
+static bool shows(const struct request *r, const char *since)
+{
+    return strncmp(r->api_version, since, strlen(since)) >= 0;
+}
+
+#define SYSTEM_DATA_SINCE   "2021-04-01"
+#define PUBLIC_ACCESS_SINCE "2021-06-01"
+
 static void write_flag(struct jw *w, const char *key, int v)
 {
     if (v >= 0)
@@ -271,7 +319,8 @@ static void write_properties(struct request *r, struct jw *w, const struct vault
         jw_bool(w, "enablePurgeProtection", true);
     jw_strf(w, "vaultUri", "%s/", request_base(r, HOST_VAULT, label));
     jw_str(w, "provisioningState", "Succeeded");
-    jw_str(w, "publicNetworkAccess", v->public_access ? "Enabled" : "Disabled");
+    if (shows(r, PUBLIC_ACCESS_SINCE))
+        jw_str(w, "publicNetworkAccess", v->public_access ? "Enabled" : "Disabled");
     jw_end_obj(w);
 }
 
@@ -283,7 +332,8 @@ void arm_vault_write(struct request *r, struct jw *w, const struct vault *v)
     jw_str(w, "type", "Microsoft.KeyVault/vaults");
     jw_str(w, "location", v->location);
     jw_raw(w, "tags", v->tags);
-    write_system_data(w, v);
+    if (shows(r, SYSTEM_DATA_SINCE))
+        write_system_data(w, v);
     write_properties(r, w, v);
     jw_end_obj(w);
 }

@@ -59,6 +59,17 @@ def test_a_vault_tells_who_made_and_who_changed_it(case):
     assert s.e.arm("GET", s.vault_path, api=API).expect(200).json()["systemData"]["lastModifiedByType"] == "Application"
 
 
+def test_what_each_api_version_shows_of_a_vault(case):
+    s = grouped(case)
+    s.make_vault()
+    for api, system, access in (("2016-10-01", False, False), ("2019-09-01", False, False), ("2021-04-01-preview", True, False),
+                                ("2021-10-01", True, True), ("2023-07-01", True, True), (NEWEST, True, True)):
+        one = s.e.arm("GET", s.vault_path, api=api).expect(200).json()
+        (row,) = s.e.arm("GET", s.group_path + KV + "/vaults", api=api).expect(200).json()["value"]
+        assert row == one, api
+        assert ("systemData" in one, "publicNetworkAccess" in one["properties"]) == (system, access), (api, one)
+
+
 def test_a_user_is_refused_by_name(case):
     s = grouped(case)
     s.make_vault()
@@ -198,7 +209,15 @@ def test_network_rules(case):
     rules = {"defaultAction": "Deny", "bypass": "AzureServices", "ipRules": [{"value": "10.1.2.0/24"}],
              "virtualNetworkRules": [{"id": SUBSCRIPTION + "/resourceGroups/g/providers/Microsoft.Network/virtualNetworks/n/subnets/s"}]}
     s.patch_vault(networkAcls=rules)
-    assert s.e.arm("GET", s.vault_path, api=API).expect(200).json()["properties"]["networkAcls"] == rules
+    subnet = rules["virtualNetworkRules"][0]["id"].lower()  # as the service shows it
+    assert s.e.arm("GET", s.vault_path, api=API).expect(200).json()["properties"]["networkAcls"] == {**rules, "virtualNetworkRules": [{"id": subnet}]}
+    ips = [{"value": v} for v in ("124.56.78.91", "10.91.4.0/24", "fd00::1")]
+    nets = [{"id": subnet.upper(), "ignoreMissingVnetServiceEndpoint": True}]
+    s.patch_vault(networkAcls={**rules, "ipRules": ips, "virtualNetworkRules": nets})
+    shown = s.e.arm("GET", s.vault_path, api=API).expect(200).json()["properties"]["networkAcls"]
+    assert [r["value"] for r in shown["ipRules"]] == ["124.56.78.91/32", "10.91.4.0/24", "fd00::1"], shown
+    assert shown["virtualNetworkRules"] == [{"id": subnet, "ignoreMissingVnetServiceEndpoint": True}], shown
+    s.patch_vault(networkAcls=rules)
     error = s.e.vault("GET", s.vault, "/keys/key1").expect(403).json()["error"]
     assert (error["code"], error["innererror"]) == ("Forbidden", {"code": "ForbiddenByFirewall"}), error
     assert error["message"] == (
@@ -207,7 +226,8 @@ def test_network_rules(case):
     for rule, status in (("127.0.0.1", 200), ("127.0.0.0/8", 200), ("127.0.0.2", 403), ("::1", 403)):
         s.patch_vault(networkAcls={**rules, "ipRules": [{"value": rule}]})
         s.e.vault("GET", s.vault, "/keys/key1").expect(status)
-    for bad in ({"defaultAction": "Maybe"}, {"bypass": "All"}, {"ipRules": [{"value": "1.2.3"}]}, {"ipRules": {}}, {"virtualNetworkRules": [1]}):
+    for bad in ({"defaultAction": "Maybe"}, {"bypass": "All"}, {"ipRules": [{"value": "1.2.3"}]}, {"ipRules": {}}, {"virtualNetworkRules": [1]},
+                {"virtualNetworkRules": [{"id": subnet, "ignoreMissingVnetServiceEndpoint": "no"}]}):
         s.e.arm("PATCH", s.vault_path, {"properties": {"networkAcls": bad}}, api=API).expect(400)
     s.patch_vault(networkAcls={"defaultAction": "Allow"}, publicNetworkAccess="Disabled")
     error = s.e.vault("GET", s.vault, "/keys/key1").expect(403).json()["error"]
