@@ -62,16 +62,9 @@ out:
 /* A PATCH that changes nothing yet. */
 static struct ns_spec patch_of(const struct ns_view *v)
 {
-    return (struct ns_spec){.sub = v->sub,
-                            .group = v->group,
-                            .name = v->name,
-                            .capacity = -1,
-                            .partitions = -1,
-                            .disable_local_auth = -1,
-                            .zone_redundant = -1,
-                            .public_access = -1,
-                            .infra = -1,
-                            .patch = true};
+    struct ns_spec s = ns_spec(v->sub, v->group, v->name);
+    s.patch = true;
+    return s;
 }
 
 static enum sb_err eventhub_list(struct request *r, struct sb_error *err)

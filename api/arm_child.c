@@ -220,16 +220,9 @@ static enum sb_err network_list_handler(struct request *r, struct sb_error *err)
 static enum sb_err set_public_access(struct request *r, struct ns_view *v, bool on, struct sb_error *err)
 {
     bool created;
-    const struct ns_spec s = {.sub = v->sub,
-                              .group = v->group,
-                              .name = v->name,
-                              .capacity = -1,
-                              .partitions = -1,
-                              .disable_local_auth = -1,
-                              .zone_redundant = -1,
-                              .public_access = on,
-                              .infra = -1,
-                              .patch = true};
+    struct ns_spec s = ns_spec(v->sub, v->group, v->name);
+    s.public_access = on;
+    s.patch = true;
     return v->public_access == on ? SB_OK : ns_put(r->e, &s, r->arena, v, &created, err);
 }
 

@@ -343,15 +343,7 @@ out:
 enum sb_err arm_ns_read(struct request *r, const struct json *body, struct ns_spec *ret, struct sb_error *err)
 {
     enum sb_err rc;
-    struct ns_spec s = {.sub = request_param(r, "sub"),
-                        .group = request_param(r, "group"),
-                        .name = request_param(r, "ns"),
-                        .capacity = -1,
-                        .partitions = -1,
-                        .disable_local_auth = -1,
-                        .zone_redundant = -1,
-                        .public_access = -1,
-                        .infra = -1};
+    struct ns_spec s = ns_spec(request_param(r, "sub"), request_param(r, "group"), request_param(r, "ns"));
     SB_TRY(arm_tags(r, body, &s.tags, err));
     SB_TRY(arm_location(r, body, false, &s.location, err));
     SB_TRY(read_sku(body, &s, err));

@@ -55,10 +55,8 @@ static enum sb_err write_vault(struct request *r, bool patch, struct sb_error *e
     enum sb_err rc;
     struct vault v;
     bool created = false;
-    struct vault_spec s = {.sub = request_param(r, "sub"),
-                           .group = request_param(r, "group"),
-                           .name = request_param(r, "name"),
-                           .caller = directory_caller(r->e, &r->who, r->arena)};
+    struct vault_spec s = vault_spec(request_param(r, "sub"), request_param(r, "group"),
+                                     request_param(r, "name"), directory_caller(r->e, &r->who, r->arena));
     SB_TRY(require(r, "Microsoft.KeyVault/vaults/write", err));
     SB_TRY(arm_vault_read(r, r->json, &s, err));
     SB_TRY(patch ? vault_patch(r->e, &s, r->arena, &v, err)

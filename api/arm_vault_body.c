@@ -248,9 +248,6 @@ enum sb_err arm_vault_read(struct request *r, const struct json *body, struct va
 {
     enum sb_err rc;
     const struct json *properties = NULL;
-    s->soft_delete = s->soft_delete_days = s->purge_protection = s->rbac = -1;
-    s->acl_deny = s->acl_bypass_azure = s->public_access = -1;
-    s->for_deployment = s->for_disk = s->for_template = -1;
     /* Documented: from this api-version on role-based access is the default of a new vault. */
     s->rbac_default = strcmp(r->api_version, "2026-02-01") >= 0;
     SB_TRY(arm_location(r, body, false, &s->location, err));

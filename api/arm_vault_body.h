@@ -5,7 +5,7 @@
 #include "api/request.h"
 #include "server/engine/vault.h"
 
-/* Reads a PUT's or PATCH's body into a spec whose sub, group, name and caller are set. Text is in the
+/* Reads a PUT's or PATCH's body into a spec that vault_spec has made. Text is in the
  * request's arena or its JSON. */
 SB_MUST enum sb_err arm_vault_read(struct request *r, const struct json *body, struct vault_spec *s,
                                    struct sb_error *err);

@@ -81,7 +81,7 @@ struct ns_view {
     int64_t created_ms, updated_ms;
 };
 
-/* A PUT or PATCH. -1 / NULL: not sent. */
+/* A PUT or PATCH. -1 / NULL: not sent. Begin with ns_spec. */
 struct ns_spec {
     const char *sub, *group, *name, *location, *tags, *sku, *tls, *extra;
     int capacity, partitions, disable_local_auth, zone_redundant, public_access;
@@ -97,6 +97,8 @@ struct ns_spec {
     size_t keys_n;
     bool patch;
 };
+/* A spec in which nothing was sent. */
+struct ns_spec ns_spec(const char *sub, const char *group, const char *name);
 
 SB_MUST enum sb_err ns_open(struct engine *e,
                             struct sb_error *err); /* loads all; encrypted ones wait for their first poll */

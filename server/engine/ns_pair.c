@@ -240,19 +240,10 @@ static enum sb_err encrypt_secondary(const struct wish *w, struct sb_arena *a, s
     struct sb_error why = {.code = SB_OK};
     bool created;
     struct nskey *keys = ARENA_ARRAY(a, struct nskey, w->p->keys_n + 1);
-    struct ns_spec s = {.sub = w->s.sub,
-                        .group = w->s.group,
-                        .name = w->s.name,
-                        .capacity = -1,
-                        .partitions = -1,
-                        .disable_local_auth = -1,
-                        .zone_redundant = -1,
-                        .public_access = -1,
-                        .has_encryption = true,
-                        .infra = w->p->infra,
-                        .has_keys = true,
-                        .keys = keys,
-                        .patch = true};
+    struct ns_spec s = ns_spec(w->s.sub, w->s.group, w->s.name);
+    s.patch = s.has_encryption = s.has_keys = true;
+    s.infra = w->p->infra;
+    s.keys = keys;
     if (keys == NULL)
         return sb_fail(err, SB_ENOMEM, "out of memory pairing namespaces");
     for (size_t i = 0; i < w->p->keys_n; i++) {

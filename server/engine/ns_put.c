@@ -15,6 +15,19 @@
 #include "server/engine/rbac.h"
 #include "server/engine/timeline.h"
 
+struct ns_spec ns_spec(const char *sub, const char *group, const char *name)
+{
+    return (struct ns_spec){.sub = sub,
+                            .group = group,
+                            .name = name,
+                            .capacity = -1,
+                            .partitions = -1,
+                            .disable_local_auth = -1,
+                            .zone_redundant = -1,
+                            .public_access = -1,
+                            .infra = -1};
+}
+
 /* ---- what is there, what it will be ---- */
 
 static enum sb_err read_state(struct put *c, struct sb_error *err)

@@ -1,50 +1,19 @@
 /*
- * ns_rules.c: authorization rules of namespaces and entities, their keys, and what a shared access signature
- * proves.
+ * ns_rules.c: authorization rules of namespaces and entities, and their keys.
  *
  * Rules are few and looked at on every request, so they live in memory, guarded by engine_lock; their keys
  * are stored sealed under the platform key and opened when first needed.
  */
-#include "crypto/digest.h"
 #include "crypto/envelope.h"
 #include "crypto/rng.h"
 #include "server/base/text.h"
 #include "server/engine/ns_pair.h"
-#include "server/engine/ns_priv.h"
+#include "server/engine/ns_rules_priv.h"
 
-#define BIRTH_RULE    "RootManageSharedAccessKey"
-#define RULE_NAME_MAX 50
-#define ENTITY_MAX    260
-#define RULES_MAX     12 /* [doc] authorization rules of one namespace or entity */
-#define KEY_BYTES     32
-#define RULE_AAD      "rule-keys"
-#define SR_MAX        2048
-
-/* Signatures that a rule's keys were seen to have made: clients send the same one for minutes, and three ways
- * of writing it times two keys are to be tried. They go with the rule, which a change of its keys replaces.
- */
-#define KNOWN      4
-#define KNOWN_TEXT 512
-struct known {
-    char text[KNOWN][KNOWN_TEXT];
-    size_t next; /* which one gives way */
-};
-
-struct rule {
-    struct rule *next;
-    struct known *known;         /* or NULL */
-    char entity[ENTITY_MAX + 1]; /* "": the namespace's */
-    char name[RULE_NAME_MAX + 1];
-    unsigned rights;
-    bool open; /* primary and secondary are filled in */
-    char primary[NS_RULE_KEY_MAX], secondary[NS_RULE_KEY_MAX];
-    size_t sealed_n;
-    uint8_t sealed[];
-};
-
-struct ns_rules {
-    struct rule *head; /* by entity and name */
-};
+#define BIRTH_RULE "RootManageSharedAccessKey"
+#define RULES_MAX  12 /* [doc] authorization rules of one namespace or entity */
+#define KEY_BYTES  32
+#define RULE_AAD   "rule-keys"
 
 /* ---- memory ---- */
 
@@ -53,7 +22,7 @@ struct ns_rules *ns_rules_new(void)
     return calloc(1, sizeof(struct ns_rules));
 }
 
-static void rule_free(struct rule *r)
+static void rule_free(struct ns_rule *r)
 {
     if (!r)
         return;
@@ -68,16 +37,16 @@ void ns_rules_free(struct ns_rules *rs)
 {
     if (!rs)
         return;
-    for (struct rule *r = rs->head, *next; r; r = next) {
+    for (struct ns_rule *r = rs->head, *next; r; r = next) {
         next = r->next;
         rule_free(r);
     }
     free(rs);
 }
 
-static struct rule *rule_new(const struct st_ns_rule *row)
+static struct ns_rule *rule_new(const struct st_ns_rule *row)
 {
-    struct rule *r = calloc(1, sizeof *r + row->keys.n);
+    struct ns_rule *r = calloc(1, sizeof *r + row->keys.n);
     if (!r)
         return NULL;
     r->rights = row->rights;
@@ -92,17 +61,17 @@ static struct rule *rule_new(const struct st_ns_rule *row)
 }
 
 /* Order of lists: by entity, then by name, case ignored. */
-static int rule_cmp(const struct rule *r, const char *entity, const char *name)
+static int rule_cmp(const struct ns_rule *r, const char *entity, const char *name)
 {
-    char a[ENTITY_MAX + RULE_NAME_MAX + 3], b[ENTITY_MAX + RULE_NAME_MAX + 3];
+    char a[NS_RULE_ENTITY_MAX + NS_RULE_NAME_MAX + 3], b[NS_RULE_ENTITY_MAX + NS_RULE_NAME_MAX + 3];
     (void)snprintf(a, sizeof a, "%s\n%s", r->entity, r->name);
-    (void)snprintf(b, sizeof b, "%.*s\n%.*s", ENTITY_MAX, entity, RULE_NAME_MAX, name);
+    (void)snprintf(b, sizeof b, "%.*s\n%.*s", NS_RULE_ENTITY_MAX, entity, NS_RULE_NAME_MAX, name);
     return strcmp(text_tolower(a), text_tolower(b));
 }
 
-static struct rule *find(const struct ns *n, const char *entity, const char *name)
+static struct ns_rule *find(const struct ns *n, const char *entity, const char *name)
 {
-    for (struct rule *r = n->rules->head; r; r = r->next)
+    for (struct ns_rule *r = n->rules->head; r; r = r->next)
         if (text_ieq(r->entity, entity) && text_ieq(r->name, name))
             return r;
     return NULL;
@@ -110,8 +79,8 @@ static struct rule *find(const struct ns *n, const char *entity, const char *nam
 
 static void unlink_rule(struct ns *n, const char *entity, const char *name)
 {
-    for (struct rule **at = &n->rules->head; *at; at = &(*at)->next) {
-        struct rule *r = *at;
+    for (struct ns_rule **at = &n->rules->head; *at; at = &(*at)->next) {
+        struct ns_rule *r = *at;
         if (text_ieq(r->entity, entity) && text_ieq(r->name, name)) {
             *at = r->next;
             rule_free(r);
@@ -121,10 +90,10 @@ static void unlink_rule(struct ns *n, const char *entity, const char *name)
 }
 
 /* Takes the place of the rule of that name. */
-static void link_rule(struct ns *n, struct rule *r)
+static void link_rule(struct ns *n, struct ns_rule *r)
 {
     unlink_rule(n, r->entity, r->name);
-    struct rule **at = &n->rules->head;
+    struct ns_rule **at = &n->rules->head;
     while (*at && rule_cmp(*at, r->entity, r->name) < 0)
         at = &(*at)->next;
     r->next = *at;
@@ -133,7 +102,7 @@ static void link_rule(struct ns *n, struct rule *r)
 
 enum sb_err ns_rules_load(struct ns *n, const struct st_ns_rule *row, struct sb_error *err)
 {
-    struct rule *r = rule_new(row);
+    struct ns_rule *r = rule_new(row);
     if (!r)
         return sb_fail(err, SB_ENOMEM, "no memory for an authorization rule");
     link_rule(n, r);
@@ -183,8 +152,7 @@ out:
     return rc;
 }
 
-/* Under engine_lock. */
-static enum sb_err open_keys(struct engine *e, struct rule *r, struct sb_error *err)
+enum sb_err ns_rules_open(struct engine *e, struct ns_rule *r, struct sb_error *err)
 {
     enum sb_err rc = SB_OK;
     if (r->open)
@@ -225,11 +193,11 @@ out:
 
 /* ---- what ARM does with them ---- */
 
-static enum sb_err copy_out(struct engine *e, struct rule *r, struct sb_arena *a, struct auth_rule *ret,
+static enum sb_err copy_out(struct engine *e, struct ns_rule *r, struct sb_arena *a, struct auth_rule *ret,
                             struct sb_error *err)
 {
     enum sb_err rc;
-    SB_TRY(open_keys(e, r, err));
+    SB_TRY(ns_rules_open(e, r, err));
     struct auth_rule out = {arena_strdup(a, r->name), r->rights, arena_strdup(a, r->primary),
                             arena_strdup(a, r->secondary)};
     if (arena_failed(a))
@@ -256,7 +224,7 @@ enum sb_err ns_rule_get(struct engine *e, const char *ns, const char *entity, co
     enum sb_err rc;
     engine_lock(e);
     struct ns *n = ns_find(e, ns);
-    struct rule *r = n ? find(n, entity ? entity : "", name) : NULL;
+    struct ns_rule *r = n ? find(n, entity ? entity : "", name) : NULL;
     if (r)
         rc = copy_out(e, r, a, ret, err);
     else
@@ -277,7 +245,7 @@ enum sb_err ns_rule_list(struct engine *e, const char *ns, const char *entity, s
     struct ns *n = ns_find(e, ns);
     if (!n)
         rc = no_namespace(err, ns);
-    for (struct rule *r = n ? n->rules->head : NULL; rc == SB_OK && r && n_rules < RULES_MAX; r = r->next)
+    for (struct ns_rule *r = n ? n->rules->head : NULL; rc == SB_OK && r && n_rules < RULES_MAX; r = r->next)
         if (text_ieq(r->entity, entity ? entity : ""))
             rc = copy_out(e, r, a, &list[n_rules++], err);
     engine_unlock(e);
@@ -293,7 +261,7 @@ struct rule_call {
     struct engine *e;
     const char *ns;
     struct st_ns_rule row;
-    struct rule *made;
+    struct ns_rule *made;
     bool existed;
 };
 
@@ -304,7 +272,7 @@ static enum sb_err run_rule_put(struct tx *tx, void *arg, struct sb_error *err)
     if (!n)
         return no_namespace(err, c->ns);
     size_t others = 0;
-    for (const struct rule *r = n->rules->head; r; r = r->next)
+    for (const struct ns_rule *r = n->rules->head; r; r = r->next)
         others += text_ieq(r->entity, c->row.entity) && !text_ieq(r->name, c->row.name);
     if (others >= RULES_MAX)
         return sb_fail(err, SB_ELIMIT, "The limit of %d authorization rules has been reached.", RULES_MAX);
@@ -356,7 +324,7 @@ enum sb_err ns_rule_set(struct engine *e, const char *ns, const char *entity, co
 static enum sb_err check_rule(const char *name, unsigned rights, struct sb_error *err)
 {
     size_t n = strlen(name);
-    bool good = n > 0 && n <= RULE_NAME_MAX;
+    bool good = n > 0 && n <= NS_RULE_NAME_MAX;
     for (size_t i = 0; good && i < n; i++)
         good = (name[i] >= '0' && name[i] <= '9') ||
                (text_lower(name[i]) >= 'a' && text_lower(name[i]) <= 'z') || strchr("._-", name[i]) != NULL;
@@ -364,7 +332,7 @@ static enum sb_err check_rule(const char *name, unsigned rights, struct sb_error
         return sb_fail(err, SB_EBADREQUEST,
                        "The authorization rule name '%.64s' is invalid: it has 1 to %d letters, digits, "
                        "periods, hyphens and underscores.",
-                       name, RULE_NAME_MAX);
+                       name, NS_RULE_NAME_MAX);
     if ((rights & ~7u) != 0 || rights == 0)
         return sb_fail(err, SB_EBADREQUEST,
                        "An authorization rule must have at least one of the rights Listen, Send and Manage.");
@@ -380,7 +348,7 @@ enum sb_err ns_rule_put(struct engine *e, const char *ns, const char *entity, co
     char primary[NS_RULE_KEY_MAX], secondary[NS_RULE_KEY_MAX];
     struct auth_rule want = {0};
     SB_TRY(check_rule(name, rights, err));
-    if (entity && strlen(entity) > ENTITY_MAX)
+    if (entity && strlen(entity) > NS_RULE_ENTITY_MAX)
         return sb_fail(err, SB_EBADREQUEST, "The entity's name is too long.");
     rc = ns_rule_get(e, ns, entity, name, a, &want, err);
     if (rc == SB_ENOTFOUND) {
@@ -463,8 +431,8 @@ enum sb_err ns_rules_drop_entity(struct tx *tx, const struct ns *n, const char *
 
 void ns_rules_forget_entity(struct ns *n, const char *entity)
 {
-    for (struct rule **at = &n->rules->head; *at;) {
-        struct rule *r = *at;
+    for (struct ns_rule **at = &n->rules->head; *at;) {
+        struct ns_rule *r = *at;
         if (text_ieq(r->entity, entity)) {
             *at = r->next;
             rule_free(r);
@@ -472,170 +440,4 @@ void ns_rules_forget_entity(struct ns *n, const char *entity)
             at = &r->next;
         }
     }
-}
-
-/* ---- shared access signatures ---- */
-
-/* The part of a URI behind its host ("" for none); NULL unless the host's first label is ns. */
-static const char *sr_path(const char *sr, const char *ns)
-{
-    const char *host = strstr(sr, "://");
-    host = host ? host + 3 : sr;
-    size_t n = strlen(ns);
-    if (!text_ieqn(host, ns, n) || (host[n] != '.' && host[n] != '/' && host[n] != ':' && host[n] != '\0'))
-        return NULL;
-    const char *path = strchr(host, '/');
-    return path ? path : "";
-}
-
-/* Equal to path or its beginning, by whole segments; case ignored, slashes at either end do not count. */
-static bool covers(const char *prefix, const char *path)
-{
-    while (*prefix == '/')
-        prefix++;
-    while (*path == '/')
-        path++;
-    size_t n = strcspn(prefix, "?");
-    while (n > 0 && prefix[n - 1] == '/')
-        n--;
-    return n == 0 || (strlen(path) >= n && text_ieqn(prefix, path, n) &&
-                      (path[n] == '\0' || path[n] == '/' || path[n] == '?'));
-}
-
-/* The hex digits of every %XX in one case; 0 leaves the text as it is. */
-static void recase(char *dst, const char *src, int upper)
-{
-    size_t n = strlen(src);
-    memcpy(dst, src, n + 1);
-    for (size_t i = 0; upper >= 0 && i + 2 < n; i++) {
-        if (src[i] != '%')
-            continue;
-        for (size_t k = i + 1; k <= i + 2; k++) {
-            char low = text_lower(src[k]);
-            dst[k] = upper && low >= 'a' && low <= 'f' ? (char)(low - 'a' + 'A') : low;
-        }
-    }
-}
-
-/* Does this key, over one of the ways in which clients write the escapes of sr, give sig? */
-static bool signed_by(const char *key, const char *sr_raw, const char *se, const char *sig)
-{
-    static const int cases[] = {-1, 0, 1}; /* as it came; lower case; upper case */
-    char text[SR_MAX + 32];
-    bool good = false;
-    for (size_t i = 0; i < SB_ARRAY_LEN(cases) && !good; i++) {
-        uint8_t mac[32];
-        struct sb_buf b;
-        recase(text, sr_raw, cases[i]);
-        size_t n = strlen(text);
-        int more = snprintf(text + n, sizeof text - n, "\n%s", se);
-        if (more < 0 || (size_t)more >= sizeof text - n)
-            return false;
-        digest_hmac_sha256(key, strlen(key), text, n + (size_t)more, mac);
-        buf_init(&b, 64);
-        good = b64_encode(&b, mac, sizeof mac) == SB_OK && cmem_equal_str(buf_str(&b), sig);
-        buf_done(&b);
-    }
-    return good;
-}
-
-/* What to check a signature with. */
-struct sas {
-    const char *path, *sr_path, *sr_raw, *se, *skn, *sig;
-};
-
-static bool is_known(const struct rule *r, const char *text)
-{
-    for (size_t i = 0; r->known && i < KNOWN; i++)
-        if (cmem_equal_str(r->known->text[i], text))
-            return true;
-    return false;
-}
-
-/* Without memory it is checked again next time. */
-static void remember(struct rule *r, const char *text)
-{
-    if (!r->known)
-        r->known = calloc(1, sizeof *r->known);
-    if (!r->known)
-        return;
-    (void)text_copy(r->known->text[r->known->next], KNOWN_TEXT, text);
-    r->known->next = (r->known->next + 1) % KNOWN;
-}
-
-/* Did one of the rule's keys make it? */
-static bool made_by(struct engine *e, struct rule *r, const struct sas *s)
-{
-    char text[KNOWN_TEXT];
-    int n = snprintf(text, sizeof text, "%s\n%s\n%s", s->sr_raw, s->se, s->sig);
-    bool fits = n > 0 && (size_t)n < sizeof text;
-    if (fits && is_known(r, text))
-        return true;
-    if (open_keys(e, r, NULL) != SB_OK || (!signed_by(r->primary, s->sr_raw, s->se, s->sig) &&
-                                           !signed_by(r->secondary, s->sr_raw, s->se, s->sig)))
-        return false;
-    if (fits)
-        remember(r, text);
-    return true;
-}
-
-/* Under engine_lock. Rights of the rule that made it; 0: none did. */
-static unsigned sas_rights(struct engine *e, struct ns *n, const struct sas *s)
-{
-    for (struct rule *r = n->rules->head; r; r = r->next) {
-        if (!text_ieq(r->name, s->skn))
-            continue;
-        /* An entity's rule signs for that entity alone. */
-        if (r->entity[0] != '\0' && (!covers(r->entity, s->path) || !covers(r->entity, s->sr_path)))
-            continue;
-        if (made_by(e, r, s))
-            return r->rights;
-    }
-    return 0;
-}
-
-enum sb_err ns_sas_verify(struct engine *e, const char *ns, const char *path, const char *sr_decoded,
-                          const char *sr_raw, const char *se, const char *skn, const char *sig,
-                          unsigned *ret_rights, struct sb_error *err)
-{
-    int64_t expiry;
-    unsigned rights = 0;
-    bool local = true;
-    struct sas s = {.path = path, .sr_raw = sr_raw, .se = se, .skn = skn, .sig = sig};
-    if (strlen(sr_raw) >= SR_MAX || strlen(se) > 20 || !text_to_i64(se, 0, INT64_MAX / 1000, &expiry))
-        return sb_fail(err, SB_EBADTOKEN, "MalformedToken: The token's expiry is not a time.");
-    char alias[NS_NAME_MAX + 1] = "";
-    s.sr_path = sr_path(sr_decoded, ns);
-    if (!s.sr_path) { /* a primary answers to its alias, too */
-        engine_lock(e);
-        const struct ns *primary = ns_find(e, ns);
-        if (primary && primary->role != PAIR_SECONDARY)
-            (void)text_copy(alias, sizeof alias, primary->alias);
-        engine_unlock(e);
-        s.sr_path = alias[0] ? sr_path(sr_decoded, alias) : NULL;
-    }
-    if (!s.sr_path || !covers(s.sr_path, path))
-        return sb_fail(
-            err, SB_EBADTOKEN,
-            "InvalidAudience: The authorization header contains a token with an invalid audience.");
-    engine_lock(e);
-    struct ns *n = ns_find(e, ns);
-    if (n) {
-        local = !n->local_auth_disabled;
-        rights = sas_rights(e, n, &s);
-    }
-    engine_unlock(e);
-    if (rights == 0)
-        return sb_fail(err, SB_EBADTOKEN, "InvalidSignature: The token has an invalid signature.");
-    /* 23: tokens follow the machine's clock. After the signature, so that nothing is told about a forged one.
-     */
-    if (expiry * 1000 <= engine_token_now(e))
-        return sb_fail(err, SB_EEXPIREDTOKEN, "ExpiredToken: The token is expired. Expiration time: '%s'.",
-                       se);
-    if (!local)
-        return sb_fail(err, SB_EBADTOKEN,
-                       "LocalAuthDisabled: Authorization failed because SAS authentication has been disabled "
-                       "for the namespace.");
-    *ret_rights = rights;
-    return SB_OK;
 }

@@ -104,6 +104,24 @@ static enum sb_err policy_rows(const struct vault_policy *p, size_t n, struct sb
 
 /* ---- PUT and PATCH ---- */
 
+struct vault_spec vault_spec(const char *sub, const char *group, const char *name, const char *caller)
+{
+    return (struct vault_spec){.sub = sub,
+                               .group = group,
+                               .name = name,
+                               .caller = caller,
+                               .soft_delete = -1,
+                               .soft_delete_days = -1,
+                               .purge_protection = -1,
+                               .rbac = -1,
+                               .acl_deny = -1,
+                               .acl_bypass_azure = -1,
+                               .public_access = -1,
+                               .for_deployment = -1,
+                               .for_disk = -1,
+                               .for_template = -1};
+}
+
 struct change {
     struct engine *e;
     const struct vault_spec *s;

@@ -78,7 +78,7 @@ struct vault {
     int64_t deleted_ms, purge_ms; /* 0 while live */
 };
 
-/* What a PUT or PATCH carries; pointers NULL and ints -1 mean "not sent". */
+/* What a PUT or PATCH carries; pointers NULL and ints -1 mean "not sent". Begin with vault_spec. */
 struct vault_spec {
     const char *sub, *group, *name, *location, *tags, *tenant, *sku, *network_acls, *acl_ips, *caller;
     int soft_delete, soft_delete_days, purge_protection, rbac, acl_deny, acl_bypass_azure, public_access;
@@ -90,6 +90,8 @@ struct vault_spec {
     const struct vault_policy *policies;
     size_t policies_n;
 };
+/* A spec in which nothing was sent. */
+struct vault_spec vault_spec(const char *sub, const char *group, const char *name, const char *caller);
 
 SB_MUST enum sb_err vault_open(struct engine *e, struct sb_error *err);
 void vault_close(struct engine *e);

@@ -131,17 +131,9 @@ static inline void data_up(void)
     struct ns_view v;
     struct auth_rule rule;
     bool created;
-    const struct ns_spec s = {.sub = ENGINE_SUBSCRIPTION,
-                              .group = "g",
-                              .name = NS,
-                              .location = "westus",
-                              .sku = "Premium",
-                              .capacity = -1,
-                              .partitions = -1,
-                              .disable_local_auth = -1,
-                              .zone_redundant = -1,
-                              .public_access = -1,
-                              .infra = -1};
+    struct ns_spec s = ns_spec(ENGINE_SUBSCRIPTION, "g", NS);
+    s.location = "westus";
+    s.sku = "Premium";
     fixture_open(NULL, 0);
     ck_assert_int_eq(directory_group_put(e, ENGINE_SUBSCRIPTION, "g", "westus", "{}", a, &g, &created, &err),
                      SB_OK);

@@ -532,25 +532,12 @@ static void make_vault(const char *name)
     struct sb_arena *a = arena_new(1u << 20);
     struct vault v;
     bool created;
-    const struct vault_spec s = {.sub = ENGINE_SUBSCRIPTION,
-                                 .group = "G-1",
-                                 .name = name,
-                                 .location = "westus",
-                                 .tags = "{\"a\":\"b\"}",
-                                 .tenant = ENGINE_TENANT,
-                                 .sku = "standard",
-                                 .caller = "me",
-                                 .soft_delete = -1,
-                                 .soft_delete_days = -1,
-                                 .purge_protection = -1,
-                                 .rbac = -1,
-                                 .acl_deny = -1,
-                                 .acl_bypass_azure = -1,
-                                 .public_access = -1,
-                                 .for_deployment = -1,
-                                 .for_disk = -1,
-                                 .for_template = -1,
-                                 .has_policies = true};
+    struct vault_spec s = vault_spec(ENGINE_SUBSCRIPTION, "G-1", name, "me");
+    s.location = "westus";
+    s.tags = "{\"a\":\"b\"}";
+    s.tenant = ENGINE_TENANT;
+    s.sku = "standard";
+    s.has_policies = true;
     ck_assert_msg(vault_put(e, &s, a, &v, &created, &err) == SB_OK, "%s", err.detail);
     arena_free(a);
 }

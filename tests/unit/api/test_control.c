@@ -483,25 +483,14 @@ static void make_things(void)
     struct group g;
     struct vault v;
     bool created, existed;
-    struct vault_spec spec = {.sub = ENGINE_SUBSCRIPTION,
-                              .group = "rg",
-                              .name = "vaulta",
-                              .location = "northeurope",
-                              .tags = "{}",
-                              .tenant = ENGINE_TENANT,
-                              .sku = "standard",
-                              .caller = "x",
-                              .soft_delete = 1,
-                              .soft_delete_days = 90,
-                              .purge_protection = 1,
-                              .rbac = -1,
-                              .acl_deny = -1,
-                              .acl_bypass_azure = -1,
-                              .public_access = -1,
-                              .for_deployment = -1,
-                              .for_disk = -1,
-                              .for_template = -1,
-                              .has_policies = true};
+    struct vault_spec spec = vault_spec(ENGINE_SUBSCRIPTION, "rg", "vaulta", "x");
+    spec.location = "northeurope";
+    spec.tags = "{}";
+    spec.tenant = ENGINE_TENANT;
+    spec.sku = "standard";
+    spec.soft_delete = spec.purge_protection = 1;
+    spec.soft_delete_days = 90;
+    spec.has_policies = true;
     ck_assert_msg(directory_group_put(e, ENGINE_SUBSCRIPTION, "rg", "northeurope", "{}", a, &g, &created,
                                       &err) == SB_OK,
                   "%s", err.detail);

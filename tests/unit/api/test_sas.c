@@ -118,17 +118,10 @@ START_TEST(test_sas__local_auth_can_be_disabled)
     struct sb_arena *a = arena_new(1 << 20);
     struct ns_view v;
     bool created;
-    const struct ns_spec s = {.sub = ENGINE_SUBSCRIPTION,
-                              .group = "g",
-                              .name = NS,
-                              .location = "westus",
-                              .sku = "Premium",
-                              .capacity = -1,
-                              .partitions = -1,
-                              .disable_local_auth = 1,
-                              .zone_redundant = -1,
-                              .public_access = -1,
-                              .infra = -1};
+    struct ns_spec s = ns_spec(ENGINE_SUBSCRIPTION, "g", NS);
+    s.location = "westus";
+    s.sku = "Premium";
+    s.disable_local_auth = 1;
     ck_assert_msg(ns_put(e, &s, a, &v, &created, &err) == SB_OK, "%s", err.detail);
     ck_assert_int_eq(get("/q/messages/head?timeout=0"), 401);
     ck_assert_ptr_nonnull(strstr(buf_str(&last->reply.body), "LocalAuthDisabled"));

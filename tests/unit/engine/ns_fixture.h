@@ -117,19 +117,12 @@ static inline void make_safe_vault(const char *name)
 
 static inline struct ns_spec ns_wanted(const char *name)
 {
-    return (struct ns_spec){.sub = SUB,
-                            .group = "g",
-                            .name = name,
-                            .location = "westus",
-                            .sku = "Premium",
-                            .capacity = -1,
-                            .partitions = -1,
-                            .disable_local_auth = -1,
-                            .zone_redundant = -1,
-                            .public_access = -1,
-                            .has_identity = true,
-                            .identity = IDENTITY_SYSTEM,
-                            .infra = -1};
+    struct ns_spec s = ns_spec(SUB, "g", name);
+    s.location = "westus";
+    s.sku = "Premium";
+    s.has_identity = true;
+    s.identity = IDENTITY_SYSTEM;
+    return s;
 }
 
 static inline enum sb_err ns_try(const struct ns_spec *s)

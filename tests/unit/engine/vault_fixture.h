@@ -58,24 +58,12 @@ static inline void fixture_up(void)
 /* A spec with nothing sent but what a new vault needs. */
 static inline struct vault_spec spec(const char *name)
 {
-    return (struct vault_spec){.sub = SUB,
-                               .group = "g",
-                               .name = name,
-                               .location = "westus",
-                               .tenant = ENGINE_TENANT,
-                               .sku = "standard",
-                               .caller = "me",
-                               .soft_delete = -1,
-                               .soft_delete_days = -1,
-                               .purge_protection = -1,
-                               .rbac = -1,
-                               .acl_deny = -1,
-                               .acl_bypass_azure = -1,
-                               .public_access = -1,
-                               .for_deployment = -1,
-                               .for_disk = -1,
-                               .for_template = -1,
-                               .has_policies = true};
+    struct vault_spec s = vault_spec(SUB, "g", name, "me");
+    s.location = "westus";
+    s.tenant = ENGINE_TENANT;
+    s.sku = "standard";
+    s.has_policies = true;
+    return s;
 }
 
 static inline enum sb_err put(const struct vault_spec *s, struct vault *ret)
