@@ -5,6 +5,7 @@
  */
 #include "crypto/cert.h"
 #include <arpa/inet.h>
+#include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -12,6 +13,7 @@
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <string.h>
+#include "crypto/cmem.h"
 #include "crypto/rng.h"
 #include "server/base/clock.h"
 #include "server/base/text.h"
@@ -292,17 +294,57 @@ static const char *missing_name(X509 *cert, const struct cert_names *names)
     return NULL;
 }
 
-enum sb_err cert_check(const char *cert_pem, const char *key_pem, const struct cert_names *names,
-                       int min_days, struct sb_error *err)
+/* By the holder of this CA's key? The CA has signed itself, so a change of it shows. */
+static bool signed_by(X509 *cert, X509 *ca)
+{
+    EVP_PKEY *key = X509_get0_pubkey(ca);
+    return key && X509_verify(ca, key) == 1 && X509_check_issued(ca, cert) == X509_V_OK &&
+           X509_verify(cert, key) == 1;
+}
+
+/* X509_check_private_key compares public parts only, which stand in the key's file beside the private one. */
+static bool fits(X509 *cert, EVP_PKEY *key)
+{
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL);
+    bool ok = ctx && EVP_PKEY_pairwise_check(ctx) == 1 && X509_check_private_key(cert, key) == 1;
+    EVP_PKEY_CTX_free(ctx);
+    return ok;
+}
+
+/* How every P-256 key that put_key writes begins: the versions and algorithms of PKCS #8 and of the key in
+ * it. */
+static const char key_begin[] = "-----BEGIN PRIVATE KEY-----\n"
+                                "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg";
+
+/* OpenSSL reads over a wrong version number in a key's file, and writes it again; the TLS library does not.
+ */
+static bool as_written(EVP_PKEY *key, const char *pem)
+{
+    struct sb_buf b;
+    buf_init(&b, EXT_MAX);
+    bool ok = text_starts(pem, key_begin) &&
+              EVP_PKEY_set_utf8_string_param(key, OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT,
+                                             OSSL_PKEY_EC_POINT_CONVERSION_FORMAT_UNCOMPRESSED) == 1 &&
+              put_key(key, &b) && b.n == strlen(pem) && cmem_equal(b.p, pem, b.n);
+    buf_done(&b);
+    return ok;
+}
+
+enum sb_err cert_check(const char *ca_pem, const char *cert_pem, const char *key_pem,
+                       const struct cert_names *names, int min_days, struct sb_error *err)
 {
     enum sb_err rc = SB_OK;
-    X509 *cert = read_cert(cert_pem);
+    X509 *ca = read_cert(ca_pem), *cert = read_cert(cert_pem);
     EVP_PKEY *key = read_key(key_pem);
     const char *missing = cert ? missing_name(cert, names) : NULL;
-    if (!cert || !key)
-        rc = failed(err, SB_EINVAL, "the certificate or its key is not PEM");
-    else if (X509_check_private_key(cert, key) != 1)
+    if (!ca || !cert || !key)
+        rc = failed(err, SB_EINVAL, "the CA, the certificate or its key is not PEM");
+    else if (!as_written(key, key_pem))
+        rc = failed(err, SB_EINVAL, "the key's file was changed");
+    else if (!fits(cert, key))
         rc = failed(err, SB_EINVAL, "the key is not the certificate's");
+    else if (!signed_by(cert, ca))
+        rc = failed(err, SB_EINVAL, "the certificate is not the CA's, or the CA was changed");
     else if (!lasts(cert, min_days))
         rc = failed(err, SB_EINVAL, "the certificate has expired, is about to, or is not valid yet");
     else if (missing)
@@ -310,5 +352,6 @@ enum sb_err cert_check(const char *cert_pem, const char *key_pem, const struct c
     ERR_clear_error();
     EVP_PKEY_free(key);
     X509_free(cert);
+    X509_free(ca);
     return rc;
 }

@@ -19,9 +19,9 @@ struct cert_names {
  * The machine's clock is used. The CA key is dropped after signing: nobody can sign anything else with it. */
 SB_MUST enum sb_err cert_make(const struct cert_names *names, int days, struct sb_buf *ca_pem,
                               struct sb_buf *cert_pem, struct sb_buf *key_pem, struct sb_error *err);
-/* Does this PEM certificate (with its key) still hold for at least min_days, and does it carry all these
- * names? */
-SB_MUST enum sb_err cert_check(const char *cert_pem, const char *key_pem, const struct cert_names *names,
-                               int min_days, struct sb_error *err);
+/* Does this PEM certificate (with its key, of this CA) still hold for at least min_days, and does it carry
+ * all these names? */
+SB_MUST enum sb_err cert_check(const char *ca_pem, const char *cert_pem, const char *key_pem,
+                               const struct cert_names *names, int min_days, struct sb_error *err);
 
 #endif

@@ -76,7 +76,7 @@ static enum sb_err kept_files(const struct datadir *d, struct sb_arena *a, struc
     if (!ret->ca_pem || !ret->cert_pem || !ret->key_pem)
         goto out;
     const struct cert_names names = wanted();
-    *ret_good = cert_check(ret->cert_pem, ret->key_pem, &names, DAYS_LEFT, &why) == SB_OK;
+    *ret_good = cert_check(ret->ca_pem, ret->cert_pem, ret->key_pem, &names, DAYS_LEFT, &why) == SB_OK;
     if (!*ret_good)
         log_event(LOG_WARN, "tls.renewed", "reason", why.detail, "advice", "trust the new ca.pem", NULL);
 out:

@@ -16,6 +16,7 @@
 #include "storage/schema.h"
 #include "storage/stmt.h"
 #include "storage/store_private.h"
+#include "storage/wal.h"
 
 #define QUICK_CHECK_MAX (INT64_C(8) << 20) /* bytes */
 
@@ -184,7 +185,7 @@ static enum sb_err create_file(struct store *s, struct sb_error *err)
     }
     if (errno == EEXIST) {
         s->length = closed_length(s);
-        return SB_OK;
+        return wal_check(s->path, err);
     }
     return sb_fail(err, SB_EDATADIR,
                    "%s cannot be created (%s): check owner, permissions and space of the data directory",

@@ -497,6 +497,69 @@ def test_damage_of_a_large_database(case):
     assert len(s.drain()) == 100
 
 
+def frames(log):
+    """[(offset, whether it ends a transaction)] of the frames of a write-ahead log."""
+    page = int.from_bytes(log[8:12], "big")
+    salts = log[16:24]
+    return [(at, log[at + 4:at + 8] != bytes(4)) for at in range(32, len(log), 24 + page) if log[at + 8:at + 16] == salts]
+
+
+def test_damage_of_a_log(case):
+    """SQLite takes the first frame that does not fit for the end of its log: what follows would be taken back without a word."""
+    s = case.story()
+    s.keys = ["key1"]
+    s.make_all()
+    for i in range(20):
+        s.send(f"m{i}").expect(201)
+    s.e.kill()
+    copy = s.e.data + ".copy"
+    shutil.copytree(s.e.data, copy)
+
+    def anew():
+        shutil.rmtree(s.e.data)
+        shutil.copytree(copy, s.e.data)
+    for name in ("servicebus.db", "keyvault.db"):
+        anew()
+        path = os.path.join(s.e.data, name + "-wal")
+        log = open(path, "rb").read()
+        ends = [at for at, commit in frames(log) if commit]
+        assert len(ends) > 5, (name, len(ends))
+        for at in (0, 12, 31, ends[0] + 3, ends[1] + 20, ends[len(ends) // 2] + 24, ends[-2] + 4000):
+            anew()
+            edit(path, at, bytes([log[at] ^ 0x10]))
+            text = s.e.refuses_to_start()
+            assert f"{name}-wal is damaged" in text, (name, at, text)
+            assert len(open(path, "rb").read()) == len(log)
+    # What a power cut may leave: a part of the last transaction, which nobody was told of.
+    anew()
+    path = os.path.join(s.e.data, "servicebus.db-wal")
+    log = open(path, "rb").read()
+    edit(path, frames(log)[-1][0] + 100, b"\xff" * 100)
+    s.e.start()
+    assert [b for _, b in s.drain()] == [f"m{i}".encode() for i in range(19)]
+    s.e.stop()
+    anew()
+    s.e.start()
+    assert [b for _, b in s.drain()] == [f"m{i}".encode() for i in range(20)]
+
+
+def test_damaged_certificates_are_made_anew(case):
+    """A CA that clients cannot read, or that is not the certificate's, is told of and replaced: what is handed out works."""
+    s, anew = stored(case, count=1)
+    for name in ("ca.pem", "tls-cert.pem", "tls-key.pem"):
+        path = os.path.join(s.e.data, name)
+        size = os.path.getsize(path)
+        for damage in (lambda: os.truncate(path, size // 2), lambda: os.truncate(path, 0), lambda: edit(path, size // 2, b"!"),
+                       lambda: edit(path, size // 3, b"AAAAAAAA"), lambda: edit(path, 0, b"x"), lambda: os.remove(path)):
+            anew()
+            damage()
+            s.e.start()
+            assert s.e.control("GET", "/_emulator/ca.pem").expect(200).body.decode() == s.e.ca
+            s.get_namespace()
+            s.e.stop()
+    assert "tls.renewed" in s.e.read_log()
+
+
 def test_platform_key_lost(case):
     s, anew = stored(case)
     path = os.path.join(s.e.data, "platform.key")

@@ -210,31 +210,66 @@ START_TEST(test_cert__check)
                                    with_ip = {dns, 3, more_ip, 2, permitted, 3};
     struct sb_error err = {0};
     make(&names, 90);
-    const char *c = buf_str(&cert_pem), *k = buf_str(&key_pem);
-    ck_assert_msg(cert_check(c, k, &names, 30, &err) == SB_OK, "%s", err.detail);
-    ck_assert_int_eq(cert_check(c, k, &names, 89, NULL), SB_OK);
-    ck_assert_int_eq(cert_check(c, k, &names, 91, NULL), SB_EINVAL);
-    ck_assert_int_eq(cert_check(c, k, &with_dns, 30, &err), SB_EINVAL);
+    const char *a = buf_str(&ca_pem), *c = buf_str(&cert_pem), *k = buf_str(&key_pem);
+    ck_assert_msg(cert_check(a, c, k, &names, 30, &err) == SB_OK, "%s", err.detail);
+    ck_assert_int_eq(cert_check(a, c, k, &names, 89, NULL), SB_OK);
+    ck_assert_int_eq(cert_check(a, c, k, &names, 91, NULL), SB_EINVAL);
+    ck_assert_int_eq(cert_check(a, c, k, &with_dns, 30, &err), SB_EINVAL);
     ck_assert_ptr_nonnull(strstr(err.detail, "*.vault.azure.net"));
-    ck_assert_int_eq(cert_check(c, k, &with_ip, 30, &err), SB_EINVAL);
+    ck_assert_int_eq(cert_check(a, c, k, &with_ip, 30, &err), SB_EINVAL);
     ck_assert_ptr_nonnull(strstr(err.detail, "10.0.0.1"));
-    ck_assert_int_eq(cert_check("", k, &names, 30, NULL), SB_EINVAL);
-    ck_assert_int_eq(cert_check(c, "", &names, 30, NULL), SB_EINVAL);
-    ck_assert_int_eq(cert_check(k, c, &names, 30, NULL), SB_EINVAL);
-    ck_assert_int_eq(cert_check(buf_str(&ca_pem), k, &names, 30, NULL), SB_EINVAL);
-    char *other_key = strdup(k);
+    ck_assert_int_eq(cert_check(a, "", k, &names, 30, NULL), SB_EINVAL);
+    ck_assert_int_eq(cert_check(a, c, "", &names, 30, NULL), SB_EINVAL);
+    ck_assert_int_eq(cert_check(a, k, c, &names, 30, NULL), SB_EINVAL);
+    ck_assert_int_eq(cert_check(a, a, k, &names, 30, NULL), SB_EINVAL);
+    ck_assert_int_eq(cert_check("", c, k, &names, 30, NULL), SB_EINVAL);
+    ck_assert_int_eq(cert_check(c, c, k, &names, 30, NULL), SB_EINVAL);
+    char *other_ca = strdup(a), *other_cert = strdup(c), *other_key = strdup(k);
     drop();
     make(&names, 90);
-    ck_assert_int_eq(cert_check(buf_str(&cert_pem), other_key, &names, 30, &err), SB_EINVAL);
+    a = buf_str(&ca_pem);
+    ck_assert_int_eq(cert_check(a, buf_str(&cert_pem), other_key, &names, 30, &err), SB_EINVAL);
+    ck_assert_int_eq(cert_check(a, other_cert, other_key, &names, 30, &err), SB_EINVAL);
+    ck_assert_int_eq(cert_check(other_ca, other_cert, other_key, &names, 30, NULL), SB_OK);
+    free(other_ca);
+    free(other_cert);
     free(other_key);
+}
+END_TEST
+
+/* One bit anywhere between the lines of any of the three files; of the key, any bit at all. */
+START_TEST(test_cert__check_sees_changes)
+{
+    struct sb_buf *files[] = {&ca_pem, &cert_pem, &key_pem};
+    make(&names, 90);
+    for (size_t i = 0; i < 3; i++) {
+        for (size_t at = 30; at < files[i]->n - 30; at++) {
+            files[i]->p[at] ^= 1;
+            enum sb_err rc =
+                cert_check(buf_str(&ca_pem), buf_str(&cert_pem), buf_str(&key_pem), &names, 30, NULL);
+            ck_assert_msg(rc == SB_EINVAL, "file %zu, byte %zu", i, at);
+            files[i]->p[at] ^= 1;
+        }
+    }
+    for (size_t bit = 0; bit < key_pem.n * 8; bit++) {
+        key_pem.p[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        enum sb_err rc =
+            cert_check(buf_str(&ca_pem), buf_str(&cert_pem), buf_str(&key_pem), &names, 30, NULL);
+        ck_assert_msg(rc == SB_EINVAL, "bit %zu of the key of %zu bytes", bit, key_pem.n);
+        key_pem.p[bit / 8] ^= (uint8_t)(1u << bit % 8);
+    }
+    ck_assert_int_eq(cert_check(buf_str(&ca_pem), buf_str(&cert_pem), buf_str(&key_pem), &names, 30, NULL),
+                     SB_OK);
 }
 END_TEST
 
 START_TEST(test_cert__check_sees_expiry)
 {
     make(&names, 1);
-    ck_assert_int_eq(cert_check(buf_str(&cert_pem), buf_str(&key_pem), &names, 0, NULL), SB_OK);
-    ck_assert_int_eq(cert_check(buf_str(&cert_pem), buf_str(&key_pem), &names, 2, NULL), SB_EINVAL);
+    ck_assert_int_eq(cert_check(buf_str(&ca_pem), buf_str(&cert_pem), buf_str(&key_pem), &names, 0, NULL),
+                     SB_OK);
+    ck_assert_int_eq(cert_check(buf_str(&ca_pem), buf_str(&cert_pem), buf_str(&key_pem), &names, 2, NULL),
+                     SB_EINVAL);
 }
 END_TEST
 
@@ -278,6 +313,7 @@ Suite *unit_suite(void)
     tcase_add_loop_test(t, test_cert__bad_names_are_refused, 0, 7);
     tcase_add_test(t, test_cert__bad_requests_are_refused);
     tcase_add_test(t, test_cert__check);
+    tcase_add_test(t, test_cert__check_sees_changes);
     tcase_add_test(t, test_cert__check_sees_expiry);
     tcase_add_test(t, test_cert__openssl_command_verifies);
     suite_add_tcase(s, t);

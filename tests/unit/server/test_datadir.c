@@ -168,7 +168,7 @@ END_TEST
 
 START_TEST(test_tls__damaged_ones_are_replaced)
 {
-    static const char *const names[] = {"tls-cert.pem", "tls-key.pem"};
+    static const char *const names[] = {"ca.pem", "tls-cert.pem", "tls-key.pem"};
     struct tls_files a, b;
     ck_assert_int_eq(datadir_open(base, true, arena, &d, &err), SB_OK);
     for (size_t i = 0; i < SB_ARRAY_LEN(names); i++) {
