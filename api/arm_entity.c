@@ -22,9 +22,9 @@ static const struct {
     [ENTITY_SUBSCRIPTION] = {"namespaces/topics/subscriptions", "subscription"},
 };
 
-static const char *swap(struct request *r, const char *text, char from, char to)
+static const char *swap(struct sb_arena *a, const char *text, char from, char to)
 {
-    char *name = arena_strdup(r->arena, text ? text : "");
+    char *name = arena_strdup(a, text ? text : "");
     for (char *p = name; p && *p; p++) {
         if (*p == from)
             *p = to;
@@ -47,26 +47,34 @@ struct arm_entity arm_entity_of(struct request *r, enum entity_kind kind)
                            .parent = arm_id(r, request_param(r, "sub"), request_param(r, "group"),
                                             "Microsoft.ServiceBus/namespaces/%s", request_param(r, "ns"))};
     if (kind == ENTITY_SUBSCRIPTION) {
-        x.topic = swap(r, request_param(r, "topic"), '~', '/');
+        x.topic = swap(r->arena, request_param(r, "topic"), '~', '/');
         if (name)
             x.name = arena_printf(r->arena, "%s" SUBSCRIPTION_INFIX "%s", x.topic, name);
         x.parent = arm_entity_id(r, ENTITY_TOPIC, x.topic);
     } else if (name) {
-        x.name = swap(r, name, '~', '/');
+        x.name = swap(r->arena, name, '~', '/');
     }
     return x;
 }
 
+const char *arm_entity_tail(struct sb_arena *a, enum entity_kind kind, const char *path)
+{
+    const char *last = strrchr(path, '/'), *tail;
+    if (kind != ENTITY_SUBSCRIPTION || last == NULL) {
+        tail = arena_printf(a, "%s/%s", kind == ENTITY_QUEUE ? "queues" : "topics", swap(a, path, '/', '~'));
+    } else {
+        size_t topic = (size_t)(last + 1 - path) - strlen(SUBSCRIPTION_INFIX);
+        tail = arena_printf(a, "topics/%s/subscriptions/%s", swap(a, arena_strndup(a, path, topic), '/', '~'),
+                            last + 1);
+    }
+    return tail ? tail : "";
+}
+
 const char *arm_entity_id(struct request *r, enum entity_kind kind, const char *name)
 {
-    const char *sub = request_param(r, "sub"), *group = request_param(r, "group"),
-               *ns = request_param(r, "ns"), *last = strrchr(name, '/');
-    if (kind != ENTITY_SUBSCRIPTION || last == NULL)
-        return arm_id(r, sub, group, "Microsoft.ServiceBus/namespaces/%s/%s/%s", ns,
-                      kind == ENTITY_QUEUE ? "queues" : "topics", swap(r, name, '/', '~'));
-    size_t topic = (size_t)(last + 1 - name) - strlen(SUBSCRIPTION_INFIX);
-    return arm_id(r, sub, group, "Microsoft.ServiceBus/namespaces/%s/topics/%s/subscriptions/%s", ns,
-                  swap(r, arena_strndup(r->arena, name, topic), '/', '~'), last + 1);
+    return arm_id(r, request_param(r, "sub"), request_param(r, "group"),
+                  "Microsoft.ServiceBus/namespaces/%s/%s", request_param(r, "ns"),
+                  arm_entity_tail(r->arena, kind, name));
 }
 
 /* ---- checks ---- */

@@ -20,6 +20,8 @@ struct arm_entity {
 struct arm_entity arm_entity_of(struct request *r, enum entity_kind kind);
 /* The kind by the parameters of the route: a subscription, a topic or a queue. */
 enum entity_kind arm_entity_kind(const struct request *r);
+/* The end of its ARM id, behind "…/namespaces/NAME/"; "" when a is full. */
+const char *arm_entity_tail(struct sb_arena *a, enum entity_kind kind, const char *path);
 /* The ARM id of the entity of that name. */
 const char *arm_entity_id(struct request *r, enum entity_kind kind, const char *name);
 /* The caller may do action (behind "Microsoft.ServiceBus/namespaces/") with it; namespace and, for a

@@ -2,6 +2,7 @@
  */
 #include "api/sas.h"
 #include <string.h>
+#include "api/arm_entity.h"
 #include "server/base/text.h"
 #include "server/engine/broker.h"
 #include "server/engine/ns.h"
@@ -113,10 +114,11 @@ static const char *scope_of(struct request *r, const struct home *home)
     if (entity == NULL)
         return NULL;
     (void)broker_cut_dlq(entity);
-    const char *type = broker_below_topics(r->e, home->name, entity) ? "/topics/" : "/queues/";
+    const char *tail =
+        *entity ? arm_entity_tail(r->arena, broker_kind_at(r->e, home->name, entity), entity) : "";
     return arena_printf(
         r->arena, "/subscriptions/%s/resourceGroups/%s/providers/Microsoft.ServiceBus/namespaces/%s%s%s",
-        home->sub, home->group, home->name, *entity ? type : "", entity);
+        home->sub, home->group, home->name, *entity ? "/" : "", tail);
 }
 
 static unsigned assigned_rights(struct request *r, const char *scope)

@@ -66,8 +66,8 @@ SB_MUST enum sb_err broker_entity_get(struct engine *e, const char *ns, enum ent
 SB_MUST enum sb_err broker_entity_list(struct engine *e, const char *ns, enum entity_kind kind,
                                        const char *topic, size_t skip, size_t top, struct sb_arena *a,
                                        struct entity_view **ret, size_t *ret_n, struct sb_error *err);
-/* Is this a topic's path, or one of its subscriptions'? Any thread. */
-bool broker_below_topics(struct engine *e, const char *ns, const char *path);
+/* What has this path? A queue where nothing has. Any thread. */
+enum entity_kind broker_kind_at(struct engine *e, const char *ns, const char *path);
 /* A topic goes with its subscriptions. */
 SB_MUST enum sb_err broker_entity_delete(struct engine *e, const char *ns, enum entity_kind kind,
                                          const char *name, bool *ret_existed, struct sb_error *err);

@@ -377,14 +377,14 @@ enum sb_err broker_entity_get(struct engine *e, const char *ns, enum entity_kind
     return rc;
 }
 
-bool broker_below_topics(struct engine *e, const char *ns, const char *path)
+enum entity_kind broker_kind_at(struct engine *e, const char *ns, const char *path)
 {
     engine_lock(e);
     const struct ns *n = ns_find(e, ns);
     const struct entity *t = n && n->broker ? broker_find(n->broker, path) : NULL;
-    bool below = t && t->cfg->kind != ST_ENTITY_QUEUE;
+    enum entity_kind kind = t ? (enum entity_kind)t->cfg->kind : ENTITY_QUEUE;
     engine_unlock(e);
-    return below;
+    return kind;
 }
 
 static int by_name(const void *a, const void *b)

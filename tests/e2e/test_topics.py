@@ -287,3 +287,26 @@ def test_bearer_tokens_by_role_at_the_topic(case):
     s.e.bus("POST", s.namespace, "/t/messages", "x", auth).expect(201)
     s.e.bus("POST", s.namespace, "/u/messages", "x", auth).expect(401)
     s.e.bus("DELETE", s.namespace, "/t/subscriptions/s/messages/head?timeout=0", None, auth).expect(401)
+
+
+def test_bearer_tokens_by_role_where_names_are_paths(case):
+    """In ARM ids "~" stands for the "/" of names: a role at t~u is one at t/u and its subscriptions, a role at t is not."""
+    s = up(case)
+    for path in ("topics/t", "topics/t~u", "topics/t~u/subscriptions/s"):
+        put(s, path).expect(200)
+    auth = s.e.bearer("https://servicebus.azure.net")
+    owner = "/providers/Microsoft.Authorization/roleDefinitions/090c5cfd-751d-490a-894a-3ce6f1109419"
+
+    def statuses(scope):
+        role = f"{s.namespace_path}/{scope}/providers/Microsoft.Authorization/roleAssignments/11111111-2222-3333-4444-555555555555"
+        s.e.arm("PUT", role, {"properties": {"roleDefinitionId": owner, "principalId": harness.CLIENT_OID}}, api="2022-04-01").expect(201)
+        got = [s.e.bus(method, s.namespace, path, body, auth).status
+               for method, path, body in (("POST", "/t/messages", "x"), ("POST", "/t/u/messages", "x"),
+                                          ("DELETE", "/t/u/subscriptions/s/messages/head?timeout=0", None),
+                                          ("DELETE", "/t/u/Subscriptions/s/$DeadLetterQueue/messages/head?timeout=0", None))]
+        s.e.arm("DELETE", role, api="2022-04-01").expect(200)
+        return got
+
+    assert statuses("topics/t") == [201, 401, 401, 401]
+    assert statuses("topics/t~u") == [401, 201, 200, 204]
+    assert statuses("topics/t~u/subscriptions/s") == [401, 401, 204, 204]

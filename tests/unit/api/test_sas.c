@@ -185,6 +185,29 @@ START_TEST(test_sas__a_receiver_may_use_the_dead_letter_queue)
 }
 END_TEST
 
+/* In ARM ids "~" stands for the "/" of names (documented): a role is good for just that one. */
+START_TEST(test_sas__a_role_at_a_queue_whose_name_is_a_path)
+{
+    as_client("https://servicebus.azure.net");
+    make_queue("q/deep");
+    assign("Azure Service Bus Data Owner", NS "/queues/q~deep");
+    ck_assert_int_eq(ask("POST", "/q/deep/messages", NULL, "x"), 201);
+    ck_assert_int_eq(get("/Q/Deep/$DeadLetterQueue/messages/head?timeout=0"), 204);
+    ck_assert_int_eq(ask("POST", "/q/messages", NULL, "x"), 401);
+}
+END_TEST
+
+START_TEST(test_sas__a_role_at_a_queue_is_none_at_those_whose_names_begin_like_it)
+{
+    as_client("https://servicebus.azure.net");
+    make_queue("q/deep");
+    assign("Azure Service Bus Data Owner", NS "/queues/q");
+    ck_assert_int_eq(ask("POST", "/q/messages", NULL, "x"), 201);
+    ck_assert_int_eq(ask("POST", "/q/deep/messages", NULL, "x"), 401);
+    ck_assert_int_eq(get("/q/deep/messages/head?timeout=0"), 401);
+}
+END_TEST
+
 Suite *unit_suite(void)
 {
     Suite *s = suite_create("sas");
@@ -200,6 +223,8 @@ Suite *unit_suite(void)
     tcase_add_test(t, test_sas__local_auth_can_be_disabled);
     tcase_add_test(t, test_sas__a_bearer_token_needs_a_role);
     tcase_add_test(t, test_sas__a_receiver_may_use_the_dead_letter_queue);
+    tcase_add_test(t, test_sas__a_role_at_a_queue_whose_name_is_a_path);
+    tcase_add_test(t, test_sas__a_role_at_a_queue_is_none_at_those_whose_names_begin_like_it);
     suite_add_tcase(s, t);
     return s;
 }
