@@ -158,7 +158,7 @@ enum sb_err broker_settings_apply(const struct entity_spec *s, struct st_entity 
     if (s->status && !parse_status(s->status, &row->status))
         return sb_fail(err, SB_EENTITY, SUB "The value '%.60s' is not valid for the property 'Status'." MORE,
                        s->status);
-    if (s->user_metadata && strlen(s->user_metadata) > BROKER_METADATA_MAX)
+    if (s->user_metadata && utf8_length(s->user_metadata, strlen(s->user_metadata)) > BROKER_METADATA_MAX)
         return sb_fail(err, SB_EENTITY,
                        SUB "The property 'UserMetadata' must have at most %d characters." MORE,
                        BROKER_METADATA_MAX);

@@ -181,7 +181,8 @@ enum sb_err rbac_assign(struct engine *e, const struct role_assignment *want, st
         return sb_fail(err, SB_EBADREQUEST,
                        "The principal ID '%.80s' is not valid. Principal ID must be a GUID.",
                        want->principal_id);
-    if (want->description != NULL && strlen(want->description) > DESCRIPTION_MAX)
+    if (want->description != NULL &&
+        utf8_length(want->description, strlen(want->description)) > DESCRIPTION_MAX)
         return sb_fail(err, SB_EBADREQUEST, "The description of a role assignment has at most %d characters.",
                        DESCRIPTION_MAX);
     x.want = (struct st_assignment){

@@ -119,9 +119,9 @@ static enum sb_err check(const struct role_def *want, struct sb_error *err)
     if (rbac_role_by_id(want->id) != NULL)
         return sb_fail(err, SB_EBADREQUEST,
                        "The role definition '%.80s' is a built-in one and cannot be changed.", want->id);
-    if (want->name == NULL || want->name[0] == '\0' || strlen(want->name) > NAME_MAX)
+    if (want->name == NULL || want->name[0] == '\0' || utf8_length(want->name, strlen(want->name)) > NAME_MAX)
         return sb_fail(err, SB_EBADREQUEST, "The name of a role has between 1 and %d characters.", NAME_MAX);
-    if (strlen(want->description) > DESCRIPTION_MAX)
+    if (utf8_length(want->description, strlen(want->description)) > DESCRIPTION_MAX)
         return sb_fail(err, SB_EBADREQUEST, "The description of a role has at most %d characters.",
                        DESCRIPTION_MAX);
     SB_TRY(check_actions(want->actions, "actions", err));

@@ -250,6 +250,12 @@ START_TEST(test_queue__metadata_is_sealed_and_readable_while_revoked)
     memset(big, 'x', 1500);
     s.user_metadata = big;
     ck_assert_int_eq(q_try(&s), SB_EENTITY);
+    /* Characters count, not bytes: 1000 of two each. */
+    memset(big, 0, 2000);
+    for (size_t i = 0; i + 2 < 2000; i += 2)
+        memcpy(big + i, "\xc3\xbc", 2);
+    q_put(s);
+    ck_assert_str_eq(q_look("meta").user_metadata, big);
 }
 END_TEST
 

@@ -542,6 +542,13 @@ START_TEST(custom_roles_that_are_refused)
     r = wrapper();
     r.description = long_text;
     ck_assert_int_eq(put_role(&r, NULL), SB_EBADREQUEST);
+    /* Characters count, not bytes. */
+    char letters[2 * 512 + 1] = "";
+    for (size_t i = 0; i + 2 < sizeof letters; i += 2)
+        memcpy(letters + i, "\xc3\xbc", 2);
+    r = wrapper();
+    r.name = letters;
+    ck_assert_int_eq(put_role(&r, NULL), SB_OK);
     r = wrapper();
     ck_assert_int_eq(put_role(&r, NULL), SB_OK);
     r.id = "77777777-0000-0000-0000-000000000002";

@@ -228,6 +228,15 @@ START_TEST(test_sqlfilter__limits)
     memcpy(text, "1=1", 3);
     text[SQLFILTER_TEXT_MAX] = '\0';
     ck_assert_int_eq(sqlfilter_compile(text, arena, &f, &err), SB_OK);
+    /* Characters count, not bytes. */
+    char letters[2 * SQLFILTER_TEXT_MAX] = "x='";
+    for (size_t i = 0; i < SQLFILTER_TEXT_MAX - 4; i++)
+        memcpy(letters + 3 + 2 * i, "\xc3\xbc", 2);
+    strcpy(letters + 3 + 2 * (SQLFILTER_TEXT_MAX - 4), "'");
+    ck_assert_msg(sqlfilter_compile(letters, arena, &f, &err) == SB_OK, "%s", err.detail);
+    strcpy(letters + 3 + 2 * (SQLFILTER_TEXT_MAX - 4), "x'");
+    ck_assert_int_eq(sqlfilter_compile(letters, arena, &f, &err), SB_EBADREQUEST);
+    ck_assert_ptr_nonnull(strstr(err.detail, "1025 characters: at most 1024"));
 }
 END_TEST
 
