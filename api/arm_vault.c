@@ -57,6 +57,7 @@ static enum sb_err write_vault(struct request *r, bool patch, struct sb_error *e
     bool created = false;
     struct vault_spec s = vault_spec(request_param(r, "sub"), request_param(r, "group"),
                                      request_param(r, "name"), directory_caller(r->e, &r->who, r->arena));
+    s.who = &r->who;
     SB_TRY(require(r, "Microsoft.KeyVault/vaults/write", err));
     SB_TRY(arm_vault_read(r, r->json, &s, err));
     SB_TRY(patch ? vault_patch(r->e, &s, r->arena, &v, err)

@@ -125,6 +125,11 @@ static const struct errmap_cell cells[SB_ERR_MAX][PLANE_MAX] = {
         CI(403, "Forbidden", "ForbiddenByFirewall"), C(403, "403"), C(403, "Authorization_RequestDenied"),
         C(403, "ForbiddenByFirewall")),
 
+    /* The code is reported by users, the status is not (choice). */
+    ROW(SB_EMODEL, C(403, "InsufficientPermissions"), CI(403, "access_denied", "65001"),
+        CI(403, "Forbidden", "ForbiddenByPolicy"), C(401, "401"), C(403, "Authorization_RequestDenied"),
+        C(403, "Forbidden")),
+
     MISSING(SB_ENOTFOUND, GW(404, "ResourceNotFound")),
     MISSING(SB_ENOSUBSCRIPTION, GW(404, "SubscriptionNotFound")),
     MISSING(SB_ENOGROUP, GW(404, "ResourceGroupNotFound")),

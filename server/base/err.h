@@ -52,6 +52,7 @@
     X(SB_EPOLICY, "no access policy allows this")                                                            \
     X(SB_ERBAC, "no role assignment allows this")                                                            \
     X(SB_EFIREWALL, "client address is not authorized")                                                      \
+    X(SB_EMODEL, "permission model cannot be changed")                                                       \
     /* resources */                                                                                          \
     X(SB_ENOTFOUND, "no such object")                                                                        \
     X(SB_ENOSUBSCRIPTION, "no such subscription")                                                            \

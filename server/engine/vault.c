@@ -12,6 +12,7 @@
 #define RETENTION_MIN 7
 #define RETENTION_MAX 90
 #define BAD_POLICIES  "An invalid value was provided for 'accessPolicies'."
+#define ASSIGN        "Microsoft.Authorization/roleAssignments/write"
 
 /* ---- small rules ---- */
 
@@ -125,7 +126,7 @@ struct vault_spec vault_spec(const char *sub, const char *group, const char *nam
 struct change {
     struct engine *e;
     const struct vault_spec *s;
-    bool patch;
+    bool patch, may_assign;
     int64_t now;
     struct sb_arena *a;
     struct vault v; /* the result */
@@ -180,11 +181,30 @@ static void apply_network(const struct vault_spec *s, struct st_vault *v)
         v->public_access = s->public_access == 1;
 }
 
+/* Documented: who goes over to roles, or back, must be allowed to assign roles there. (text reported by
+ * users)
+ */
+static enum sb_err check_model(const struct change *c, const struct st_vault *v, struct sb_error *err)
+{
+    const struct vault_spec *s = c->s;
+    if (s->rbac < 0 || (s->rbac == 1) == (v->rbac == 1) || s->who == NULL || c->may_assign)
+        return SB_OK;
+    return sb_fail(err, SB_EMODEL,
+                   "Caller is not allowed to change permission model. For more information on how to change "
+                   "the permissions model follow this link: https://go.microsoft.com/fwlink/?linkid=2155160. "
+                   "Details: oid=%s; action=" ASSIGN
+                   "; resource=/subscriptions/%s/resourcegroups/%s/providers/"
+                   "Microsoft.KeyVault/vaults/%s; decision=NotAllowed;",
+                   s->who->oid, v->sub, v->group, v->name);
+}
+
 /* What was sent, onto a row that holds the state so far. */
 static enum sb_err apply(struct change *c, bool fresh, struct st_vault *v, struct sb_error *err)
 {
     enum sb_err rc;
     const struct vault_spec *s = c->s;
+    if (!fresh)
+        SB_TRY(check_model(c, v, err));
     SB_TRY(apply_protection(s, fresh, v, err));
     if (s->tenant != NULL && !guid_valid(s->tenant))
         return sb_fail(err, SB_EBADREQUEST, "An invalid value was provided for 'tenantId'.");
@@ -310,7 +330,11 @@ static void publish_change(void *arg)
 static enum sb_err change(struct engine *e, const struct vault_spec *s, bool patch, struct sb_arena *a,
                           struct change *c, struct sb_error *err)
 {
+    char scope[VAULT_SCOPE_MAX];
+    const struct vault v = {.sub = s->sub, .group = s->group, .name = s->name};
+    vault_scope(&v, scope, sizeof(scope));
     *c = (struct change){.e = e, .s = s, .patch = patch, .now = engine_now(e), .a = a};
+    c->may_assign = s->who == NULL || rbac_may(e, s->who, ASSIGN, false, scope);
     return store_call_publish(e->kv, run_change, publish_change, c, err);
 }
 

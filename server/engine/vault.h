@@ -83,7 +83,8 @@ struct vault_spec {
     const char *sub, *group, *name, *location, *tags, *tenant, *sku, *network_acls, *acl_ips, *caller;
     int soft_delete, soft_delete_days, purge_protection, rbac, acl_deny, acl_bypass_azure, public_access;
     int for_deployment, for_disk, for_template;
-    bool recover;      /* createMode recover */
+    bool recover;                /* createMode recover */
+    const struct principal *who; /* must be allowed to assign roles when rbac changes; NULL: not asked */
     bool rbac_default; /* what an unset enableRbacAuthorization means on create (api-version 2026-02-01: true)
                         */
     bool has_policies;

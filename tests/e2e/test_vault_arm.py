@@ -125,6 +125,27 @@ def test_role_based_access_is_the_default_from_2026_on(case):
     assert put(s, "vault-new").expect(200).json()["properties"]["enableRbacAuthorization"] is True
 
 
+def test_who_changes_the_permission_model_must_be_allowed_to_assign_roles(case):
+    s = grouped(case)
+    s.make_vault()
+    who = Identity(s)
+    contributor, administrator = "b24988ac-6180-42a0-ab88-20f7382dd24c", "18d7d88d-d35e-4fb5-a5c3-7773c20a72d9"
+    assign(s, contributor, who.oid, s.group_path, 1).expect(201)
+    change = {"properties": {"enableRbacAuthorization": True}}
+    message = said(who.arm("PATCH", s.vault_path, change), 403, "InsufficientPermissions",
+                   "Caller is not allowed to change permission model.", f"oid={who.oid}; action=Microsoft.Authorization/roleAssignments/write;")
+    assert message.endswith(f"/providers/Microsoft.KeyVault/vaults/{s.vault}; decision=NotAllowed;"), message
+    who.arm("PUT", s.vault_path, body(enableRbacAuthorization=True)).expect(403)
+    assert "enableRbacAuthorization" not in s.e.arm("GET", s.vault_path, api=API).expect(200).json()["properties"]
+    # what changes nothing of it, and a new vault, take no more than a write
+    who.arm("PATCH", s.vault_path, {"tags": {"a": "b"}, "properties": {"enableRbacAuthorization": False}}).expect(200)
+    who.arm("PUT", s.vault_path + "x", body(enableRbacAuthorization=True)).expect(200)
+    who.arm("PATCH", s.vault_path + "x", {"properties": {"enableRbacAuthorization": False}}).expect(403)
+    assign(s, administrator, who.oid, s.vault_path, 2).expect(201)
+    who.arm("PATCH", s.vault_path, change).expect(200)
+    who.arm("PATCH", s.vault_path, {"properties": {"enableRbacAuthorization": False}}).expect(200)
+
+
 def test_names(case):
     s = grouped(case)
     check = f"{SUBSCRIPTION}{KV}/checkNameAvailability"

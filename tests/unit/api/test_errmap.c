@@ -59,6 +59,7 @@ static const struct {
     {SB_EDENIED, PLANE_ARM, 403, "AuthorizationFailed", "gateway"},
     {SB_EVAULTEXISTS, PLANE_ARM, 409, "VaultAlreadyExists", NULL},
     {SB_EVAULTDELETED, PLANE_ARM, 409, "ConflictError", NULL},
+    {SB_EMODEL, PLANE_ARM, 403, "InsufficientPermissions", NULL},
     {SB_EBUSY, PLANE_ARM, 429, "NamespaceInTransition", NULL},
     {SB_EREVOKED, PLANE_ARM, 409, "Conflict", NULL},
     {SB_ENOTOKEN, PLANE_VAULT, 401, "Unauthorized", NULL},
