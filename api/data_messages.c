@@ -150,7 +150,9 @@ static enum sb_err batch(struct request *r, struct broker_op *op, struct sb_erro
     enum sb_err rc = SB_OK;
     struct sb_error why;
     size_t n = 0;
-    if (json_parse(r->body.p, r->body.n, &r->json, &why) != SB_OK || !json_is_array(r->json))
+    if (json_parse(r->body.p, r->body.n, &r->json, &why) != SB_OK)
+        return sb_fail(err, SB_EBADREQUEST, "The body of a batch is not valid JSON: %.200s", why.detail);
+    if (!json_is_array(r->json))
         return sb_fail(err, SB_EBADREQUEST, "The body of a batch must be a JSON array of messages.");
     size_t size = json_size(r->json);
     if (size == 0 || size > BATCH_MAX)

@@ -68,6 +68,9 @@ SB_MUST enum sb_err broker_entity_list(struct engine *e, const char *ns, enum en
                                        struct entity_view **ret, size_t *ret_n, struct sb_error *err);
 /* What has this path? A queue where nothing has. Any thread. */
 enum entity_kind broker_kind_at(struct engine *e, const char *ns, const char *path);
+/* Does this path of a request, which begins with the name of `entity`, lead to another queue or topic, whose
+ * name begins with it, too (a, a/b)? Under engine_lock. */
+bool broker_leads_deeper(const struct ns *n, const char *entity, const char *path);
 /* A topic goes with its subscriptions. */
 SB_MUST enum sb_err broker_entity_delete(struct engine *e, const char *ns, enum entity_kind kind,
                                          const char *name, bool *ret_existed, struct sb_error *err);

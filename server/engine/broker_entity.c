@@ -387,6 +387,20 @@ enum entity_kind broker_kind_at(struct engine *e, const char *ns, const char *pa
     return kind;
 }
 
+bool broker_leads_deeper(const struct ns *n, const char *entity, const char *path)
+{
+    char name[ENTITY_PATH_MAX + 1];
+    path += strspn(path, "/");
+    size_t i = strlen(entity);
+    while (n->broker && i < strlen(path)) {
+        i += 1 + strcspn(path + i + 1, "/");
+        const struct entity *t = text_copyn(name, sizeof name, path, i) ? broker_find(n->broker, name) : NULL;
+        if (t && t->cfg->kind != ST_ENTITY_SUBSCRIPTION)
+            return true;
+    }
+    return false;
+}
+
 static int by_name(const void *a, const void *b)
 {
     const struct entity *const *x = a, *const *y = b;

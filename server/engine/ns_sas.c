@@ -6,6 +6,7 @@
 #include "crypto/cmem.h"
 #include "crypto/digest.h"
 #include "server/base/text.h"
+#include "server/engine/broker.h"
 #include "server/engine/ns_rules_priv.h"
 
 #define SR_MAX     2048
@@ -121,7 +122,8 @@ static unsigned sas_rights(struct engine *e, struct ns *n, const struct sas *s)
         if (!text_ieq(r->name, s->skn))
             continue;
         /* An entity's rule signs for that entity alone. */
-        if (r->entity[0] != '\0' && (!covers(r->entity, s->path) || !covers(r->entity, s->sr_path)))
+        if (r->entity[0] != '\0' && (!covers(r->entity, s->path) || !covers(r->entity, s->sr_path) ||
+                                     broker_leads_deeper(n, r->entity, s->path)))
             continue;
         if (made_by(e, r, s))
             return r->rights;

@@ -82,6 +82,22 @@ START_TEST(test_sas__what_a_signature_is_good_for)
 }
 END_TEST
 
+START_TEST(test_sas__the_rule_of_a_queue_is_none_of_those_whose_names_begin_like_it)
+{
+    struct sb_arena *a = arena_new(1 << 20);
+    make_queue("q/deep");
+    struct auth_rule own = rule_of("q", "sender", RIGHT_SEND, a),
+                     deep = rule_of("q/deep", "deep", RIGHT_SEND, a);
+    make_sas("https://contoso-sb1.servicebus.windows.net/q", own.name, own.primary, later());
+    ck_assert_int_eq(ask("POST", "/q/messages", NULL, "x"), 201);
+    ck_assert_int_eq(ask("POST", "/q/deep/messages", NULL, "x"), 401);
+    ck_assert_int_eq(ask("POST", "//Q/Deep/messages", NULL, "x"), 401);
+    make_sas("https://contoso-sb1.servicebus.windows.net/q/deep", deep.name, deep.primary, later());
+    ck_assert_int_eq(ask("POST", "/q/deep/messages", NULL, "x"), 201);
+    arena_free(a);
+}
+END_TEST
+
 START_TEST(test_sas__refusals_in_xml)
 {
     sas[0] = '\0';
@@ -218,6 +234,7 @@ Suite *unit_suite(void)
     tcase_add_checked_fixture(t, data_up, data_down);
     tcase_set_timeout(t, 60);
     tcase_add_test(t, test_sas__what_a_signature_is_good_for);
+    tcase_add_test(t, test_sas__the_rule_of_a_queue_is_none_of_those_whose_names_begin_like_it);
     tcase_add_test(t, test_sas__refusals_in_xml);
     tcase_add_test(t, test_sas__no_such_namespace);
     tcase_add_test(t, test_sas__local_auth_can_be_disabled);
