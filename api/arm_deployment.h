@@ -56,6 +56,8 @@ SB_MUST enum sb_err deployment_open(struct deployment *d, const struct tmpl_reso
 #define DEPLOYMENT_NESTED_MAX                                                                                \
     500u /* templates in a template, all levels together (what-if's documented limit) */
 
+#define DEPLOYMENT_RESOURCES_MAX 50000u /* likewise (choice) */
+
 /* Who looks at everything that a deployment would touch. Callbacks may be NULL. */
 struct deployment_walk {
     void *cookie;
@@ -69,7 +71,8 @@ struct deployment_walk {
     /* All resources of d have been shown (those of its nested ones have not). */
     enum sb_err (*end)(void *cookie, struct deployment *d, struct sb_error *err);
     /* the walk's own */
-    unsigned seen, depth;
+    unsigned depth;
+    size_t nested, resources;
     bool blind;            /* something unknown may make resource groups */
     struct sb_buf planned; /* "\n" and the id in lower case of each group that will be made */
 };

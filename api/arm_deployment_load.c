@@ -388,6 +388,7 @@ enum sb_err deployment_open(struct deployment *d, const struct tmpl_resource *x,
         goto out;
     SB_TRY(make_world(d, group, err));
     SB_TRY(tmpl_new(&d->world, &d->t, err));
+    tmpl_set_steps(d->t, tmpl_steps(d->up->t)); /* all that is looked at has one bound */
     rc = tmpl_load(d->t, n.template, n.parameters, err);
     /* What this template's own expressions give may be part of the inner one: it is judged at run time. */
     bool judge = n.inner || !n.template->dynamic;

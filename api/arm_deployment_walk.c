@@ -36,9 +36,6 @@ static enum sb_err descend(struct deployment *d, struct deployment_walk *walk, c
 {
     struct deployment inner = {.r = d->r, .up = d};
     bool known = false;
-    if (++walk->seen > DEPLOYMENT_NESTED_MAX)
-        return sb_fail(err, SB_ELIMIT, "A template can have at most %u nested templates.",
-                       DEPLOYMENT_NESTED_MAX);
     enum sb_err rc = deployment_open(&inner, x, walk, &known, ret_answered, err);
     if (rc == SB_OK && known) {
         rc = level(&inner, walk, ret_answered, err);
@@ -46,6 +43,8 @@ static enum sb_err descend(struct deployment *d, struct deployment_walk *walk, c
         walk->blind = true;
         rc = walk->unknown ? walk->unknown(walk->cookie, d, x, err) : SB_OK;
     }
+    if (inner.t)
+        tmpl_set_steps(d->t, tmpl_steps(inner.t));
     deployment_done(&inner);
     return rc;
 }
@@ -55,11 +54,28 @@ static bool is_deployed(const struct tmpl_resource *x)
     return x->condition && !x->existing;
 }
 
+/* Counts a level before it is looked at, so that loops in loops are refused before they are gone through. */
+static enum sb_err count(const struct deployment *d, struct deployment_walk *walk, struct sb_error *err)
+{
+    size_t n = tmpl_count(d->t);
+    for (size_t i = 0; i < n; i++)
+        walk->nested += tmpl_resource(d->t, i)->deployment && is_deployed(tmpl_resource(d->t, i));
+    walk->resources += n;
+    if (walk->nested > DEPLOYMENT_NESTED_MAX)
+        return sb_fail(err, SB_ELIMIT, "A template can have at most %u nested templates.",
+                       DEPLOYMENT_NESTED_MAX);
+    if (walk->resources > DEPLOYMENT_RESOURCES_MAX)
+        return sb_fail(err, SB_ELIMIT, "A template and those nested in it can have at most %u resources.",
+                       DEPLOYMENT_RESOURCES_MAX);
+    return SB_OK;
+}
+
 static enum sb_err level(struct deployment *d, struct deployment_walk *walk, bool *ret_answered,
                          struct sb_error *err)
 {
     enum sb_err rc = SB_OK;
     size_t n = tmpl_count(d->t);
+    SB_TRY(count(d, walk, err));
     if (d->r->depth + walk->depth >= ARM_CALL_DEPTH)
         return sb_fail(err, SB_ELIMIT, "Deployments are nested more than %d levels deep.", ARM_CALL_DEPTH);
     walk->depth++;
@@ -84,8 +100,10 @@ enum sb_err deployment_walk(struct deployment *d, struct deployment_walk *walk, 
 {
     buf_init(&walk->planned, 4u << 20);
     enum sb_err rc = buf_addc(&walk->planned, '\n');
+    uint64_t steps = tmpl_steps(d->t);
     if (rc == SB_OK)
         rc = level(d, walk, ret_answered, err);
+    tmpl_set_steps(d->t, steps); /* what was only looked at leaves enough to carry it out */
     buf_done(&walk->planned);
     return rc;
 }

@@ -69,16 +69,18 @@ const struct expr *eval_parsed(struct eval *ev, const struct tv *v, const struct
         return NULL;
     }
     const char *why = NULL;
-    if (v->slot->expr)
-        return v->slot->expr;
+    struct tv_slot *slot = v->slot;
+    /* The text may belong to an outer session, which lives on and has inner ones, one after another. */
+    if (slot->expr && slot->session == ev->t->serial)
+        return slot->expr;
     if (!eval_spend(ev, v->n / 8))
         return NULL;
-    v->slot->expr = expr_parse(EVAL_ARENA(ev), v->u.s + 1, v->n - 2, &why);
-    if (!v->slot->expr && why)
+    *slot = (struct tv_slot){expr_parse(EVAL_ARENA(ev), v->u.s + 1, v->n - 2, &why), ev->t->serial};
+    if (!slot->expr && why)
         eval_fail(ev, "%s", why);
-    else if (!v->slot->expr)
+    else if (!slot->expr)
         eval_made(ev, NULL);
-    return v->slot->expr;
+    return slot->expr;
 }
 
 static const struct tv *string_value(struct eval *ev, const struct tv *v)

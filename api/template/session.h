@@ -54,6 +54,7 @@ struct resources {
 
 struct tmpl {
     struct sb_arena *a;
+    uint64_t serial; /* no two sessions have the same */
     struct tmpl_world world;
     struct tmpl_fault fault;
     const char *why; /* of the evaluator's last failure, without a frame; NULL: memory */

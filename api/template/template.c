@@ -1,5 +1,6 @@
 /* template.c: the session: opening, reading, the order of loading, and what can be asked of it afterwards. */
 #include "api/template/template.h"
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +8,8 @@
 #include "api/template/lenient.h"
 #include "api/template/session.h"
 #include "server/base/text.h"
+
+static atomic_uint_fast64_t sessions;
 
 enum sb_err tmpl_new(const struct tmpl_world *world, struct tmpl **ret, struct sb_error *err)
 {
@@ -17,6 +20,7 @@ enum sb_err tmpl_new(const struct tmpl_world *world, struct tmpl **ret, struct s
         return sb_fail(err, SB_ENOMEM, "out of memory");
     }
     *t = (struct tmpl){.a = a, .world = *world, .steps = TMPL_STEPS_MAX};
+    t->serial = atomic_fetch_add(&sessions, 1) + 1;
     t->fault = (struct tmpl_fault){.code = "", .message = "", .path = ""};
     *ret = t;
     return SB_OK;
@@ -54,6 +58,16 @@ enum sb_err tmpl_read(struct tmpl *t, const char *text, size_t n, const struct t
     }
     *ret = v;
     return SB_OK;
+}
+
+uint64_t tmpl_steps(const struct tmpl *t)
+{
+    return t->steps;
+}
+
+void tmpl_set_steps(struct tmpl *t, uint64_t steps)
+{
+    t->steps = steps;
 }
 
 size_t tmpl_count(const struct tmpl *t)

@@ -136,6 +136,9 @@ struct tmpl_resource {
     const struct tv *source; /* as written, unevaluated */
 };
 
+/* Steps that a session may still take, for several that share one bound. */
+uint64_t tmpl_steps(const struct tmpl *t);
+void tmpl_set_steps(struct tmpl *t, uint64_t steps);
 size_t tmpl_count(const struct tmpl *t);
 /* The k-th in execution order. */
 const struct tmpl_resource *tmpl_at(const struct tmpl *t, size_t k);

@@ -57,6 +57,7 @@ struct tv {
 
 struct tv_slot {
     const struct expr *expr;
+    uint64_t session; /* in whose arena it is: no other may use it */
 };
 
 struct tv_member {

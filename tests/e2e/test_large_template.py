@@ -138,3 +138,44 @@ def test_gigantic_templates_are_refused(case):
             assert len(error["message"]) < 100_000, what
     listed = s.e.arm("GET", f"{s.group_path}/resources", api=VERSION).expect(200).json()["value"]
     assert listed == [], listed
+
+
+def nested(name, inner, **more):
+    return {"type": "Microsoft.Resources/deployments", "apiVersion": "2022-09-01", "name": name,
+            "properties": {"mode": "Incremental", "expressionEvaluationOptions": {"scope": "inner"},
+                           "template": json.loads(inner) if isinstance(inner, str) else inner}, **more}
+
+
+def test_nested_templates_share_their_bounds(case):
+    """Each one of these is small enough, all of them together are not; what is refused makes nothing."""
+    s = patient(case)
+    loop = "[format('n{0}', copyIndex())]"
+    count = {"name": "loop", "count": 500}
+    steps = "[string(length(map(range(0, 1000), lambda('x', length(map(range(0, 200), lambda('y', lambdaVariables('y'))))))))]"
+    for what, template, says in (
+            ("loops in loops", of(nested(loop, of(nested(loop, of(), copy=count)), copy=count)), "at most 500 nested templates"),
+            ("resources", of(nested(loop, of(things("[format('t{0}', copyIndex())]", copy={"name": "a", "count": 2000})), copy={"name": "l", "count": 30})),
+             "at most 50000 resources"),
+            ("steps", of(nested(loop, of(things("t", properties={"big": steps})), copy={"name": "l", "count": 40})), "too many steps")):
+        for method, suffix in (("POST", "/validate"), ("PUT", "")):
+            error = ask(s, method, path(s, "huge", suffix), envelope(template)).expect(400).json()["error"]
+            assert says in error["message"], (what, error)
+        ask(s, "GET", path(s, "huge")).expect(404)
+    one = of(nested("one", of(things("t", properties={"big": steps}))), things("u", properties={"big": steps}))
+    ask(s, "POST", path(s, "fits", "/validate"), envelope(one)).expect(200)
+
+
+def test_a_loop_of_modules(case):
+    """As Bicep writes them: one inner template for all, each of which evaluates it anew."""
+    s = patient(case)
+    inner = of(things("[parameters('name')]", properties={"size": "[add(parameters('size'), 1)]", "again": "[toUpper(parameters('name'))]"}),
+               parameters={"name": {"type": "string"}, "size": {"type": "int"}})
+    module = nested("[format('module-{0}', copyIndex())]", inner, copy={"name": "modules", "count": 40})
+    module["properties"]["parameters"] = {"name": {"value": "[format('thing-{0}', copyIndex())]"}, "size": {"value": "[copyIndex()]"}}
+    ask(s, "POST", path(s, "loop", "/validate"), envelope(of(module))).expect(200)
+    ask(s, "PUT", path(s, "loop"), envelope(of(module))).expect(200, 201)
+    assert ask(s, "GET", path(s, "loop")).expect(200).json()["properties"]["provisioningState"] == "Succeeded"
+    made = {r["name"] for r in s.e.arm("GET", f"{s.group_path}/resources", api=VERSION).expect(200).json()["value"]}
+    assert made == {f"thing-{i}" for i in range(40)}, made
+    one = s.e.arm("GET", f"{s.group_path}/providers/Contoso.Other/things/thing-7", api="2020-01-01").expect(200).json()
+    assert one["properties"] == {"size": 8, "again": "THING-7"}, one
