@@ -192,3 +192,27 @@ const char *arm_location_display(const char *location)
     }
     return location;
 }
+
+void arm_reply_link(struct request *r, const char *id, const char *type, const char *name, const char *member,
+                    const char *zone)
+{
+    struct jw w = reply_json(r, 200);
+    jw_obj(&w, NULL);
+    jw_arr(&w, "value");
+    jw_obj(&w, NULL);
+    jw_str(&w, "id", id);
+    jw_str(&w, "name", name);
+    jw_str(&w, "type", type);
+    jw_obj(&w, "properties");
+    jw_str(&w, "groupId", name);
+    jw_arr(&w, "requiredMembers");
+    jw_str(&w, NULL, member);
+    jw_end_arr(&w);
+    jw_arr(&w, "requiredZoneNames");
+    jw_str(&w, NULL, zone);
+    jw_end_arr(&w);
+    jw_end_obj(&w);
+    jw_end_obj(&w);
+    jw_end_arr(&w);
+    jw_end_obj(&w);
+}

@@ -35,6 +35,9 @@ struct arm_region {
     const char *name, *display, *geography;
 };
 const struct arm_region *arm_regions(size_t *ret_n);
+/* The list of what a private endpoint could be made for: one resource, whose name is its group's. */
+void arm_reply_link(struct request *r, const char *id, const char *type, const char *name, const char *member,
+                    const char *zone);
 /* SB_ENOTFOUND in the gateway's words: The Resource 'TYPE/NAME' under resource group 'G' was not found. … */
 SB_MUST enum sb_err arm_not_found(struct sb_error *err, const char *type, const char *name,
                                   const char *group);

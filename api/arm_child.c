@@ -496,25 +496,9 @@ static enum sb_err link_resources(struct request *r, struct sb_error *err)
     SB_TRY(require(r, "privateLinkResources", "read", &v, err));
     const char *id = arm_id(r, v.sub, v.group,
                             "Microsoft.ServiceBus/namespaces/%s/privateLinkResources/namespace", v.name);
-    struct jw w = reply_json(r, 200);
-    jw_obj(&w, NULL);
-    jw_arr(&w, "value");
-    jw_obj(&w, NULL);
-    jw_str(&w, "id", id + 1); /* recorded: without the leading slash */
-    jw_str(&w, "name", "namespace");
-    jw_str(&w, "type", "Microsoft.ServiceBus/namespaces/privateLinkResources");
-    jw_obj(&w, "properties");
-    jw_str(&w, "groupId", "namespace");
-    jw_arr(&w, "requiredMembers");
-    jw_str(&w, NULL, "namespace");
-    jw_end_arr(&w);
-    jw_arr(&w, "requiredZoneNames");
-    jw_str(&w, NULL, "privatelink.servicebus.windows.net");
-    jw_end_arr(&w);
-    jw_end_obj(&w);
-    jw_end_obj(&w);
-    jw_end_arr(&w);
-    jw_end_obj(&w);
+    arm_reply_link(r, id + 1 /* recorded: without the leading slash */,
+                   "Microsoft.ServiceBus/namespaces/privateLinkResources", "namespace", "namespace",
+                   "privatelink.servicebus.windows.net");
 out:
     return rc;
 }

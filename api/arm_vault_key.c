@@ -465,25 +465,8 @@ static enum sb_err link_resources(struct request *r, struct sb_error *err)
     enum sb_err rc;
     struct vault v;
     SB_TRY(require(r, TYPE "/privateLinkResources/read", &v, err));
-    struct jw w = reply_json(r, 200);
-    jw_obj(&w, NULL);
-    jw_arr(&w, "value");
-    jw_obj(&w, NULL);
-    jw_str(&w, "id", arm_id(r, v.sub, v.group, TYPE "/%s/privateLinkResources/vault", v.name));
-    jw_str(&w, "name", "vault");
-    jw_str(&w, "type", TYPE "/privateLinkResources");
-    jw_obj(&w, "properties");
-    jw_str(&w, "groupId", "vault");
-    jw_arr(&w, "requiredMembers");
-    jw_str(&w, NULL, "default");
-    jw_end_arr(&w);
-    jw_arr(&w, "requiredZoneNames");
-    jw_str(&w, NULL, "privatelink.vaultcore.azure.net");
-    jw_end_arr(&w);
-    jw_end_obj(&w);
-    jw_end_obj(&w);
-    jw_end_arr(&w);
-    jw_end_obj(&w);
+    arm_reply_link(r, arm_id(r, v.sub, v.group, TYPE "/%s/privateLinkResources/vault", v.name),
+                   TYPE "/privateLinkResources", "vault", "default", "privatelink.vaultcore.azure.net");
 out:
     return rc;
 }
