@@ -171,8 +171,10 @@ def test_without_the_vaults_database_nothing_opens(case):
     import os
     s = sent_story(case)
     s.e.stop()
+    assert "storage.missing" not in s.e.read_log()
     os.remove(os.path.join(s.e.data, "keyvault.db"))
     s.e.start()
+    assert "storage.missing" in s.e.read_log()
     s.e.poll(s.namespace)
     assert s.e.state(s.namespace)["status"] == "Revoked"
 
