@@ -5,7 +5,7 @@
 
 /* next: the first entity behind ?1 that has rows. delete_some: ?2 rows of the entity ?1. */
 static const struct {
-    enum sb_stmt next, delete_some;
+    int next, delete_some; /* enum sb_stmt */
 } tables[] = {
     {SB_MESSAGE_ENTITY, SB_MESSAGE_DELETE_SOME},
     {SB_SEEN_ENTITY, SB_SEEN_DELETE_SOME},
