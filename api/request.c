@@ -69,6 +69,19 @@ const char *request_header(const struct request *r, const char *name)
     return find(r->in_headers, r->in_headers_n, name);
 }
 
+const char *request_host(const struct request *r)
+{
+    const char *host = NULL;
+    for (size_t i = 0; i < r->in_headers_n; i++) {
+        if (!text_ieq(r->in_headers[i].name, "Host"))
+            continue;
+        if (host)
+            return "";
+        host = r->in_headers[i].value;
+    }
+    return host ? host : "";
+}
+
 /* ---- the reply ---- */
 
 /* Room for one more; the old array stays behind in the arena. */

@@ -262,8 +262,7 @@ static bool read_headers(struct call *c)
     MHD_get_connection_values(c->conn, MHD_HEADER_KIND, add_header, r);
     r->op = NULL;
     r->in_headers = p;
-    const char *host = request_header(r, "Host");
-    r->host = host ? host : "";
+    r->host = request_host(r);
     return true;
 }
 
