@@ -96,7 +96,7 @@
     X(SB_RULE_PUT, "INSERT INTO rule(entity,name,created_ms,sealed) VALUES(?1,?2,?3,?4) "                    \
                    "ON CONFLICT(entity,name) DO UPDATE SET sealed=?4")                                       \
     X(SB_RULE_DELETE, "DELETE FROM rule WHERE entity=?1 AND name=?2")                                        \
-    X(SB_RULE_LIST, "SELECT name,created_ms,sealed FROM rule WHERE entity=?1 ORDER BY name")                 \
+    X(SB_RULE_LIST, "SELECT entity,name,created_ms,sealed FROM rule WHERE entity=?1 ORDER BY name")          \
     X(SB_SEEN_GET, "SELECT 1 FROM seen WHERE entity=?1 AND hmac=?2 AND until_ms>?3")                         \
     X(SB_SEEN_PUT,                                                                                           \
       "INSERT INTO seen(entity,hmac,until_ms) VALUES(?1,?2,?3) ON CONFLICT DO UPDATE SET until_ms=?3")       \

@@ -48,7 +48,6 @@ static void read_activity(struct stmt *s, struct sb_arena *a, void *row)
 enum sb_err st_activity_list(struct tx *tx, const struct st_activity_query *q, struct sb_arena *a,
                              struct st_activity **ret, size_t *ret_n, struct sb_error *err)
 {
-    struct stmt_rows rows;
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, KV_ACTIVITY_LIST);
     stmt_bind_text(&s, 1, q->sub);
     stmt_bind_i64(&s, 2, q->from_ms);
@@ -60,10 +59,5 @@ enum sb_err st_activity_list(struct tx *tx, const struct st_activity_query *q, s
     stmt_bind_text(&s, 8, q->caller);
     stmt_bind_text(&s, 9, q->provider);
     stmt_bind_i64(&s, 10, (int64_t)q->limit);
-    enum sb_err rc = stmt_all(&s, read_activity, sizeof **ret, a, &rows, err);
-    if (rc == SB_OK) {
-        *ret = rows.v;
-        *ret_n = rows.n;
-    }
-    return rc;
+    return stmt_all(&s, read_activity, sizeof **ret, a, ret, ret_n, err);
 }

@@ -37,16 +37,10 @@ static void read_child(struct stmt *s, struct sb_arena *a, void *row)
 enum sb_err st_child_list(struct tx *tx, int64_t ns, const char *kind, const char *name, size_t max,
                           struct sb_arena *a, struct st_child **ret, size_t *ret_n, struct sb_error *err)
 {
-    struct stmt_rows rows;
     SB_CLEANUP(stmt_reset) struct stmt s = begin(tx, SB_CHILD_LIST, ns, kind);
     stmt_bind_text(&s, 3, name);
     stmt_bind_i64(&s, 4, (int64_t)max);
-    enum sb_err rc = stmt_all(&s, read_child, sizeof **ret, a, &rows, err);
-    if (rc == SB_OK) {
-        *ret = rows.v;
-        *ret_n = rows.n;
-    }
-    return rc;
+    return stmt_all(&s, read_child, sizeof **ret, a, ret, ret_n, err);
 }
 
 enum sb_err st_child_count(struct tx *tx, int64_t ns, const char *kind, int64_t *ret, struct sb_error *err)

@@ -22,15 +22,9 @@ static void read_diagnostic(struct stmt *s, struct sb_arena *a, void *row)
 enum sb_err st_diagnostic_list(struct tx *tx, const char *scope, struct sb_arena *a,
                                struct st_diagnostic **ret, size_t *ret_n, struct sb_error *err)
 {
-    struct stmt_rows rows;
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, KV_DIAGNOSTIC_LIST);
     stmt_bind_text(&s, 1, scope);
-    enum sb_err rc = stmt_all(&s, read_diagnostic, sizeof **ret, a, &rows, err);
-    if (rc == SB_OK) {
-        *ret = rows.v;
-        *ret_n = rows.n;
-    }
-    return rc;
+    return stmt_all(&s, read_diagnostic, sizeof **ret, a, ret, ret_n, err);
 }
 
 enum sb_err st_diagnostic_drop(struct tx *tx, const char *scope, const char *name, struct sb_error *err)

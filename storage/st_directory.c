@@ -78,15 +78,9 @@ enum sb_err st_group_get(struct tx *tx, const char *sub, const char *name, struc
 enum sb_err st_group_list(struct tx *tx, const char *sub, struct sb_arena *a, struct st_group **ret,
                           size_t *ret_n, struct sb_error *err)
 {
-    struct stmt_rows rows;
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, KV_GROUP_LIST);
     stmt_bind_text(&s, 1, sub);
-    enum sb_err rc = stmt_all(&s, group_row, sizeof **ret, a, &rows, err);
-    if (rc == SB_OK) {
-        *ret = rows.v;
-        *ret_n = rows.n;
-    }
-    return rc;
+    return stmt_all(&s, group_row, sizeof **ret, a, ret, ret_n, err);
 }
 
 enum sb_err st_group_drop(struct tx *tx, const char *sub, const char *name, struct sb_error *err)
@@ -137,16 +131,10 @@ enum sb_err st_identity_get(struct tx *tx, const char *sub, const char *group, c
 enum sb_err st_identity_list(struct tx *tx, const char *sub, const char *group, struct sb_arena *a,
                              struct st_identity **ret, size_t *ret_n, struct sb_error *err)
 {
-    struct stmt_rows rows;
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, KV_IDENTITY_LIST);
     stmt_bind_text(&s, 1, sub);
     stmt_bind_text(&s, 2, group);
-    enum sb_err rc = stmt_all(&s, identity_row, sizeof **ret, a, &rows, err);
-    if (rc == SB_OK) {
-        *ret = rows.v;
-        *ret_n = rows.n;
-    }
-    return rc;
+    return stmt_all(&s, identity_row, sizeof **ret, a, ret, ret_n, err);
 }
 
 enum sb_err st_identity_drop(struct tx *tx, const char *sub, const char *group, const char *name,
@@ -205,14 +193,8 @@ enum sb_err st_assignment_get(struct tx *tx, const char *name, struct sb_arena *
 enum sb_err st_assignment_list(struct tx *tx, struct sb_arena *a, struct st_assignment **ret, size_t *ret_n,
                                struct sb_error *err)
 {
-    struct stmt_rows rows;
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, KV_ASSIGNMENT_LIST);
-    enum sb_err rc = stmt_all(&s, assignment_row, sizeof **ret, a, &rows, err);
-    if (rc == SB_OK) {
-        *ret = rows.v;
-        *ret_n = rows.n;
-    }
-    return rc;
+    return stmt_all(&s, assignment_row, sizeof **ret, a, ret, ret_n, err);
 }
 
 enum sb_err st_assignment_drop(struct tx *tx, const char *name, struct sb_error *err)

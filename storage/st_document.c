@@ -45,17 +45,11 @@ enum sb_err st_document_list(struct tx *tx, enum document_kind kind, const char 
                              struct sb_arena *a, struct st_document **ret, size_t *ret_n,
                              struct sb_error *err)
 {
-    struct stmt_rows rows;
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, KV_DOCUMENT_LIST);
     stmt_bind_i64(&s, 1, kind);
     stmt_bind_text(&s, 2, scope);
     stmt_bind_i64(&s, 3, below);
-    enum sb_err rc = stmt_all(&s, read_document, sizeof **ret, a, &rows, err);
-    if (rc == SB_OK) {
-        *ret = rows.v;
-        *ret_n = rows.n;
-    }
-    return rc;
+    return stmt_all(&s, read_document, sizeof **ret, a, ret, ret_n, err);
 }
 
 enum sb_err st_document_drop(struct tx *tx, const char *id, struct sb_error *err)

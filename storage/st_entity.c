@@ -115,15 +115,9 @@ static void read_entity(struct stmt *s, struct sb_arena *a, void *row)
 enum sb_err st_entity_list(struct tx *tx, int64_t ns, struct sb_arena *a, struct st_entity **ret,
                            size_t *ret_n, struct sb_error *err)
 {
-    struct stmt_rows rows;
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, SB_ENTITY_LIST);
     stmt_bind_i64(&s, 1, ns);
-    enum sb_err rc = stmt_all(&s, read_entity, sizeof **ret, a, &rows, err);
-    if (rc == SB_OK) {
-        *ret = rows.v;
-        *ret_n = rows.n;
-    }
-    return rc;
+    return stmt_all(&s, read_entity, sizeof **ret, a, ret, ret_n, err);
 }
 
 enum sb_err st_entity_drop(struct tx *tx, int64_t id, struct sb_error *err)
@@ -193,24 +187,16 @@ enum sb_err st_rule_delete(struct tx *tx, int64_t entity, const char *name, stru
 static void read_rule(struct stmt *s, struct sb_arena *a, void *row)
 {
     struct st_rule *r = row;
-    r->name = stmt_text(s, 0, a);
-    r->created_ms = stmt_i64(s, 1);
-    r->sealed = stmt_blob(s, 2, a);
+    r->entity = stmt_i64(s, 0);
+    r->name = stmt_text(s, 1, a);
+    r->created_ms = stmt_i64(s, 2);
+    r->sealed = stmt_blob(s, 3, a);
 }
 
 enum sb_err st_rule_list(struct tx *tx, int64_t entity, struct sb_arena *a, struct st_rule **ret,
                          size_t *ret_n, struct sb_error *err)
 {
-    struct stmt_rows rows;
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, SB_RULE_LIST);
     stmt_bind_i64(&s, 1, entity);
-    enum sb_err rc = stmt_all(&s, read_rule, sizeof **ret, a, &rows, err);
-    if (rc != SB_OK)
-        return rc;
-    struct st_rule *rules = rows.v;
-    for (size_t i = 0; i < rows.n; i++)
-        rules[i].entity = entity;
-    *ret = rules;
-    *ret_n = rows.n;
-    return SB_OK;
+    return stmt_all(&s, read_rule, sizeof **ret, a, ret, ret_n, err);
 }

@@ -58,16 +58,10 @@ static void read_event(struct stmt *s, struct sb_arena *a, void *row)
 enum sb_err st_event_list(struct tx *tx, int64_t since_id, size_t limit, struct sb_arena *a,
                           struct st_event **ret, size_t *ret_n, struct sb_error *err)
 {
-    struct stmt_rows rows;
     SB_CLEANUP(stmt_reset) struct stmt s = either(tx, KV_EVENT_LIST, SB_EVENT_LIST);
     stmt_bind_i64(&s, 1, since_id);
     stmt_bind_i64(&s, 2, (int64_t)SB_MIN(limit, (size_t)INT32_MAX));
-    enum sb_err rc = stmt_all(&s, read_event, sizeof **ret, a, &rows, err);
-    if (rc == SB_OK) {
-        *ret = rows.v;
-        *ret_n = rows.n;
-    }
-    return rc;
+    return stmt_all(&s, read_event, sizeof **ret, a, ret, ret_n, err);
 }
 
 enum sb_err st_event_bounds(struct tx *tx, int64_t *ret_min, int64_t *ret_max, struct sb_error *err)
@@ -116,14 +110,8 @@ enum sb_err st_fault_list(struct tx *tx, struct sb_arena *a, struct st_fault **r
                           struct sb_error *err)
 {
     assert(tx->kind == STORE_KV);
-    struct stmt_rows rows;
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, KV_FAULT_LIST);
-    enum sb_err rc = stmt_all(&s, read_fault, sizeof **ret, a, &rows, err);
-    if (rc == SB_OK) {
-        *ret = rows.v;
-        *ret_n = rows.n;
-    }
-    return rc;
+    return stmt_all(&s, read_fault, sizeof **ret, a, ret, ret_n, err);
 }
 
 enum sb_err st_fault_clear(struct tx *tx, const char *target, struct sb_error *err)

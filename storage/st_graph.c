@@ -38,14 +38,8 @@ enum sb_err st_app_get(struct tx *tx, const char *key, bool by_name, struct sb_a
 enum sb_err st_app_list(struct tx *tx, struct sb_arena *a, struct st_app **ret, size_t *ret_n,
                         struct sb_error *err)
 {
-    struct stmt_rows rows;
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, KV_APP_LIST);
-    enum sb_err rc = stmt_all(&s, app_row, sizeof **ret, a, &rows, err);
-    if (rc == SB_OK) {
-        *ret = rows.v;
-        *ret_n = rows.n;
-    }
-    return rc;
+    return stmt_all(&s, app_row, sizeof **ret, a, ret, ret_n, err);
 }
 
 enum sb_err st_app_drop(struct tx *tx, const char *oid, struct sb_error *err)
@@ -88,14 +82,8 @@ enum sb_err st_sp_get(struct tx *tx, const char *key, bool by_name, struct sb_ar
 enum sb_err st_sp_list(struct tx *tx, struct sb_arena *a, struct st_sp **ret, size_t *ret_n,
                        struct sb_error *err)
 {
-    struct stmt_rows rows;
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, KV_SP_LIST);
-    enum sb_err rc = stmt_all(&s, sp_row, sizeof **ret, a, &rows, err);
-    if (rc == SB_OK) {
-        *ret = rows.v;
-        *ret_n = rows.n;
-    }
-    return rc;
+    return stmt_all(&s, sp_row, sizeof **ret, a, ret, ret_n, err);
 }
 
 /* ---- users ---- */
@@ -136,14 +124,8 @@ enum sb_err st_user_get(struct tx *tx, const char *key, bool by_name, struct sb_
 enum sb_err st_user_list(struct tx *tx, struct sb_arena *a, struct st_user **ret, size_t *ret_n,
                          struct sb_error *err)
 {
-    struct stmt_rows rows;
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, KV_USER_LIST);
-    enum sb_err rc = stmt_all(&s, user_row, sizeof **ret, a, &rows, err);
-    if (rc == SB_OK) {
-        *ret = rows.v;
-        *ret_n = rows.n;
-    }
-    return rc;
+    return stmt_all(&s, user_row, sizeof **ret, a, ret, ret_n, err);
 }
 
 /* ---- credentials ---- */
@@ -190,16 +172,10 @@ static void credential_row(struct stmt *s, struct sb_arena *a, void *row)
 enum sb_err st_credential_list(struct tx *tx, const char *key, bool by_app, struct sb_arena *a,
                                struct st_credential **ret, size_t *ret_n, struct sb_error *err)
 {
-    struct stmt_rows rows;
     SB_CLEANUP(stmt_reset)
     struct stmt s = stmt_get(tx, by_app ? KV_CREDENTIAL_BY_APPID : KV_CREDENTIAL_BY_OWNER);
     stmt_bind_text(&s, 1, key);
-    enum sb_err rc = stmt_all(&s, credential_row, sizeof **ret, a, &rows, err);
-    if (rc == SB_OK) {
-        *ret = rows.v;
-        *ret_n = rows.n;
-    }
-    return rc;
+    return stmt_all(&s, credential_row, sizeof **ret, a, ret, ret_n, err);
 }
 
 enum sb_err st_graph_clear(struct tx *tx, struct sb_error *err)

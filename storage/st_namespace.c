@@ -111,16 +111,10 @@ static void read_id(struct stmt *s, struct sb_arena *a, void *row)
 enum sb_err st_ns_ids(struct tx *tx, const char *sub, const char *group, struct sb_arena *a, int64_t **ret,
                       size_t *ret_n, struct sb_error *err)
 {
-    struct stmt_rows rows;
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, SB_NS_IDS);
     stmt_bind_text(&s, 1, sub);
     stmt_bind_text(&s, 2, group);
-    enum sb_err rc = stmt_all(&s, read_id, sizeof **ret, a, &rows, err);
-    if (rc == SB_OK) {
-        *ret = rows.v;
-        *ret_n = rows.n;
-    }
-    return rc;
+    return stmt_all(&s, read_id, sizeof **ret, a, ret, ret_n, err);
 }
 
 enum sb_err st_ns_next_id(struct tx *tx, int64_t *ret, struct sb_error *err)
@@ -208,15 +202,9 @@ static void read_identity(struct stmt *s, struct sb_arena *a, void *row)
 enum sb_err st_ns_identities(struct tx *tx, int64_t ns, struct sb_arena *a, struct st_ns_identity **ret,
                              size_t *ret_n, struct sb_error *err)
 {
-    struct stmt_rows rows;
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, SB_NS_IDENTITIES);
     stmt_bind_i64(&s, 1, ns);
-    enum sb_err rc = stmt_all(&s, read_identity, sizeof **ret, a, &rows, err);
-    if (rc == SB_OK) {
-        *ret = rows.v;
-        *ret_n = rows.n;
-    }
-    return rc;
+    return stmt_all(&s, read_identity, sizeof **ret, a, ret, ret_n, err);
 }
 
 static enum sb_err drop(struct tx *tx, int id, int64_t ns, struct sb_error *err)
@@ -271,15 +259,9 @@ static void read_key(struct stmt *s, struct sb_arena *a, void *row)
 enum sb_err st_ns_keys(struct tx *tx, int64_t ns, struct sb_arena *a, struct st_ns_key **ret, size_t *ret_n,
                        struct sb_error *err)
 {
-    struct stmt_rows rows;
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, SB_NS_KEYS);
     stmt_bind_i64(&s, 1, ns);
-    enum sb_err rc = stmt_all(&s, read_key, sizeof **ret, a, &rows, err);
-    if (rc == SB_OK) {
-        *ret = rows.v;
-        *ret_n = rows.n;
-    }
-    return rc;
+    return stmt_all(&s, read_key, sizeof **ret, a, ret, ret_n, err);
 }
 
 static enum sb_err add_key(struct tx *tx, int64_t ns, int position, const struct st_ns_key *r,

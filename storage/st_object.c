@@ -156,51 +156,33 @@ enum sb_err st_object_list(struct tx *tx, int64_t vault_id, enum st_kind kind, b
                            size_t max, struct sb_arena *a, struct st_object **ret, size_t *ret_n,
                            struct sb_error *err)
 {
-    struct stmt_rows rows;
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, KV_OBJECT_LIST);
     stmt_bind_i64(&s, 1, vault_id);
     stmt_bind_text(&s, 2, kind_text(kind));
     stmt_bind_i64(&s, 3, deleted);
     stmt_bind_text(&s, 4, from);
     stmt_bind_i64(&s, 5, (int64_t)max);
-    enum sb_err rc = stmt_all(&s, read_version, sizeof **ret, a, &rows, err);
-    if (rc == SB_OK) {
-        *ret = rows.v;
-        *ret_n = rows.n;
-    }
-    return rc;
+    return stmt_all(&s, read_version, sizeof **ret, a, ret, ret_n, err);
 }
 
 enum sb_err st_object_versions(struct tx *tx, int64_t vault_id, enum st_kind kind, const char *name,
                                const char *from, size_t max, struct sb_arena *a, struct st_object **ret,
                                size_t *ret_n, struct sb_error *err)
 {
-    struct stmt_rows rows;
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, KV_VERSION_LIST);
     bind_place(&s, vault_id, kind, name);
     stmt_bind_text(&s, 4, from);
     stmt_bind_i64(&s, 5, (int64_t)max);
-    enum sb_err rc = stmt_all(&s, read_version, sizeof **ret, a, &rows, err);
-    if (rc == SB_OK) {
-        *ret = rows.v;
-        *ret_n = rows.n;
-    }
-    return rc;
+    return stmt_all(&s, read_version, sizeof **ret, a, ret, ret_n, err);
 }
 
 enum sb_err st_object_all(struct tx *tx, int64_t object_id, size_t max, struct sb_arena *a,
                           struct st_object **ret, size_t *ret_n, struct sb_error *err)
 {
-    struct stmt_rows rows;
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, KV_VERSION_ALL);
     stmt_bind_i64(&s, 1, object_id);
     stmt_bind_i64(&s, 2, (int64_t)max);
-    enum sb_err rc = stmt_all(&s, read_version, sizeof **ret, a, &rows, err);
-    if (rc == SB_OK) {
-        *ret = rows.v;
-        *ret_n = rows.n;
-    }
-    return rc;
+    return stmt_all(&s, read_version, sizeof **ret, a, ret, ret_n, err);
 }
 
 /* In the order of KV_OBJECT_DUE. */

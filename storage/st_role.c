@@ -52,14 +52,8 @@ enum sb_err st_role_get(struct tx *tx, const char *id, struct sb_arena *a, bool 
 enum sb_err st_role_list(struct tx *tx, struct sb_arena *a, struct st_role **ret, size_t *ret_n,
                          struct sb_error *err)
 {
-    struct stmt_rows rows;
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, KV_ROLE_LIST);
-    enum sb_err rc = stmt_all(&s, role_row, sizeof **ret, a, &rows, err);
-    if (rc == SB_OK) {
-        *ret = rows.v;
-        *ret_n = rows.n;
-    }
-    return rc;
+    return stmt_all(&s, role_row, sizeof **ret, a, ret, ret_n, err);
 }
 
 enum sb_err st_role_drop(struct tx *tx, const char *id, struct sb_error *err)
@@ -93,14 +87,8 @@ static void ending_row(struct stmt *s, struct sb_arena *a, void *row)
 enum sb_err st_ending_list(struct tx *tx, struct sb_arena *a, struct st_ending **ret, size_t *ret_n,
                            struct sb_error *err)
 {
-    struct stmt_rows rows;
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, KV_ENDING_LIST);
-    enum sb_err rc = stmt_all(&s, ending_row, sizeof **ret, a, &rows, err);
-    if (rc == SB_OK) {
-        *ret = rows.v;
-        *ret_n = rows.n;
-    }
-    return rc;
+    return stmt_all(&s, ending_row, sizeof **ret, a, ret, ret_n, err);
 }
 
 enum sb_err st_ending_trim(struct tx *tx, int64_t now_ms, struct sb_error *err)

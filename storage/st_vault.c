@@ -92,15 +92,9 @@ static void read_policy(struct stmt *s, struct sb_arena *a, void *row)
 
 static enum sb_err get_policies(struct tx *tx, struct sb_arena *a, struct st_vault *v, struct sb_error *err)
 {
-    struct stmt_rows rows;
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, KV_POLICY_LIST);
     stmt_bind_i64(&s, 1, v->id);
-    enum sb_err rc = stmt_all(&s, read_policy, sizeof *v->policies, a, &rows, err);
-    if (rc == SB_OK) {
-        v->policies = rows.v;
-        v->policies_n = rows.n;
-    }
-    return rc;
+    return stmt_all(&s, read_policy, sizeof *v->policies, a, &v->policies, &v->policies_n, err);
 }
 
 enum sb_err st_vault_insert(struct tx *tx, const struct st_vault *v, int64_t *ret_id, struct sb_error *err)
@@ -183,17 +177,17 @@ enum sb_err st_vault_list(struct tx *tx, const char *sub, const char *group, boo
                           struct st_vault **ret, size_t *ret_n, struct sb_error *err)
 {
     enum sb_err rc;
-    struct stmt_rows rows;
+    struct st_vault *vaults = NULL;
+    size_t n = 0;
     SB_CLEANUP(stmt_reset) struct stmt s = stmt_get(tx, KV_VAULT_LIST);
     stmt_bind_text(&s, 1, sub);
     stmt_bind_text(&s, 2, group);
     stmt_bind_i64(&s, 3, deleted);
-    SB_TRY(stmt_all(&s, read_vault, sizeof **ret, a, &rows, err));
-    struct st_vault *vaults = rows.v;
-    for (size_t i = 0; i < rows.n; i++)
+    SB_TRY(stmt_all(&s, read_vault, sizeof *vaults, a, &vaults, &n, err));
+    for (size_t i = 0; i < n; i++)
         SB_TRY(get_policies(tx, a, &vaults[i], err));
     *ret = vaults;
-    *ret_n = rows.n;
+    *ret_n = n;
 out:
     return rc;
 }

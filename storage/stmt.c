@@ -204,8 +204,8 @@ static char *grow(struct sb_arena *a, const char *rows, size_t size, size_t n, s
     return longer;
 }
 
-enum sb_err stmt_all(struct stmt *s, stmt_reader *read, size_t size, struct sb_arena *a,
-                     struct stmt_rows *ret, struct sb_error *err)
+enum sb_err stmt_all(struct stmt *s, stmt_reader *read, size_t size, struct sb_arena *a, void *ret,
+                     size_t *ret_n, struct sb_error *err)
 {
     enum sb_err rc;
     char *rows = NULL;
@@ -220,7 +220,8 @@ enum sb_err stmt_all(struct stmt *s, stmt_reader *read, size_t size, struct sb_a
         n++;
         SB_TRY(stmt_row(s, &more, err)); /* a copy that failed comes out here */
     }
-    *ret = (struct stmt_rows){.v = rows, .n = n};
+    memcpy(ret, &rows, sizeof rows);
+    *ret_n = n;
 out:
     return rc;
 }

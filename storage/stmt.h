@@ -71,18 +71,15 @@ bool stmt_is_null(struct stmt *s, int col);
 
 /* Reads the columns of the current row into one of the caller's structs, which comes zeroed. */
 typedef void stmt_reader(struct stmt *s, struct sb_arena *a, void *row);
-struct stmt_rows {
-    void *v; /* in the arena; NULL when there are none */
-    size_t n;
-};
 
 /* The row (of size bytes) of a bound statement that finds one at the most; *ret is touched only when it is
  * found. */
 SB_MUST enum sb_err stmt_one(struct stmt *s, stmt_reader *read, size_t size, struct sb_arena *a,
                              bool *ret_found, void *ret, struct sb_error *err);
-/* All rows (of size bytes each) of a bound statement. */
-SB_MUST enum sb_err stmt_all(struct stmt *s, stmt_reader *read, size_t size, struct sb_arena *a,
-                             struct stmt_rows *ret, struct sb_error *err);
+/* All rows (of size bytes each) of a bound statement, one behind the other. ret: where their address goes, a
+ * struct ROW **; they are in the arena, NULL when there are none. */
+SB_MUST enum sb_err stmt_all(struct stmt *s, stmt_reader *read, size_t size, struct sb_arena *a, void *ret,
+                             size_t *ret_n, struct sb_error *err);
 /* The first column of the first row; otherwise when there is no row, and 0 for NULL. */
 SB_MUST enum sb_err stmt_number(struct stmt *s, int64_t otherwise, int64_t *ret, struct sb_error *err);
 
