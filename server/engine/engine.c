@@ -95,7 +95,12 @@ static enum sb_err open_platform_key(struct engine *e, struct sb_error *err)
     if (!file_in(e, "platform.key", path, err) || !file_in(e, "servicebus.db", sb, err) ||
         !file_in(e, "keyvault.db", kv, err))
         return SB_EDATADIR;
-    bool fresh = access(sb, F_OK) != 0 && access(kv, F_OK) != 0;
+    bool has_sb = access(sb, F_OK) == 0, has_kv = access(kv, F_OK) == 0, fresh = !has_sb && !has_kv;
+    /* One without the other is opened, as it shows what it is worth alone; but hardly anybody means it. */
+    if (has_sb != has_kv)
+        log_event(LOG_WARN, "storage.missing", "file", has_sb ? kv : sb, "advice",
+                  "it begins empty; for the old state stop, and restore the whole data directory from a copy",
+                  NULL);
     if (!fresh && access(path, F_OK) != 0)
         return sb_fail(err, SB_EDATADIR,
                        "%s is missing, and nothing in the databases beside it can be opened without it: put "
@@ -103,21 +108,6 @@ static enum sb_err open_platform_key(struct engine *e, struct sb_error *err)
                        "copy, or choose an empty data directory",
                        path);
     return cmem_key_file(path, fresh, &e->platform, err);
-}
-
-/* One database without the other is opened, as it shows what it is worth alone; but hardly anybody means it.
- */
-static void tell_of_half(const struct engine *e)
-{
-    static const char *const names[2] = {"keyvault.db", "servicebus.db"};
-    char path[2][PATH_CAP];
-    if (!e->cfg.data_dir || !file_in(e, names[0], path[0], NULL) || !file_in(e, names[1], path[1], NULL))
-        return;
-    bool there[2] = {access(path[0], F_OK) == 0, access(path[1], F_OK) == 0};
-    if (there[0] != there[1])
-        log_event(LOG_WARN, "storage.missing", "file", path[there[0]], "advice",
-                  "it begins empty; for the old state stop, and restore the whole data directory from a copy",
-                  NULL);
 }
 
 static enum sb_err open_store(struct engine *e, const char *name, enum store_kind kind, struct store **ret,
@@ -198,7 +188,6 @@ enum sb_err engine_open(const struct engine_config *cfg, void (*on_broken)(void)
     pthread_mutex_init(&e->mirror, NULL);
     SB_TRY(cmem_init(err));
     SB_TRY(open_platform_key(e, err));
-    tell_of_half(e);
     SB_TRY(open_store(e, "keyvault.db", STORE_KV, &e->kv, err));
     SB_TRY(open_store(e, "servicebus.db", STORE_SB, &e->sb, err));
     SB_TRY(open_modules(e, err));
