@@ -33,7 +33,7 @@ void queue_join(struct store *s, const struct store_op *first, struct store_op *
 
 bool queue_may_retire(const struct store *s)
 {
-    return s->unsynced != NULL && s->sync == SYNC_OVER;
+    return s->on_its_way && s->sync == SYNC_OVER;
 }
 
 void queue_await_sync(struct store *s)
@@ -83,7 +83,6 @@ void queue_count_company(struct store *s, size_t n, size_t beside)
     size_t now = SB_MIN(n + beside + s->queued, STORE_BATCH_MAX);
     pthread_mutex_unlock(&s->lock);
     s->company = SB_MAX(now, s->company - (s->company + 7) / 8);
-    s->batch_n = n;
 }
 
 /* ---- lazy ops ---- */
@@ -126,7 +125,7 @@ static void await_op(struct store *s)
 struct store_op *queue_take(struct store *s, bool *ret_refused)
 {
     pthread_mutex_lock(&s->lock);
-    if (s->unsynced != NULL)
+    if (s->on_its_way)
         queue_await_sync(s);
     else
         await_op(s);
@@ -137,7 +136,7 @@ struct store_op *queue_take(struct store *s, bool *ret_refused)
         s->queued--;
         queue_join(s, first, first, 1);
         *ret_refused = first->rc != SB_OK;
-    } else if (s->unsynced == NULL) {
+    } else if (!s->on_its_way) {
         s->stopped = true;
     }
     pthread_mutex_unlock(&s->lock);

@@ -32,6 +32,9 @@ enum store_kind { STORE_SB, STORE_KV };
 #define STORE_ALONE 0x1u
 /* Nobody waits for it: it joins the next batch that writes, or goes after 50 ms. */
 #define STORE_LAZY 0x2u
+/* For what may be forgotten in a power cut: `done` is called right after the commit, which a kill does not
+ * undo. `run` may set or clear it. */
+#define STORE_EARLY 0x4u
 
 /* Ops that share a transaction, at most. Bounds what one commit makes its first op wait for. */
 #define STORE_BATCH_MAX 256
@@ -41,8 +44,8 @@ struct store_op {
      * rolled back is run again): must not have effects outside the transaction except on memory it resets
      * itself. */
     enum sb_err (*run)(struct tx *tx, struct store_op *op, struct sb_error *err);
-    /* After the commit is on the disk, on the owner thread: rc and err are set. The transaction of later ops
-     * may be open. May free or reuse the op. May submit others. */
+    /* After the commit is on the disk (but see STORE_EARLY), on the owner thread: rc and err are set. The
+     * transaction of later ops may be open. May free or reuse the op. May submit others. */
     void (*done)(struct store_op *op);
     unsigned flags;
     enum sb_err rc;
@@ -54,6 +57,8 @@ struct store_hooks {
     void *cookie;
     /* Before each COMMIT of a batch that wrote something: flush counters kept in memory. */
     enum sb_err (*before_commit)(void *cookie, struct tx *tx, struct sb_error *err);
+    /* A batch is on the disk, or need not be: before the first `done` of the ops that waited for that. */
+    void (*settled)(void *cookie);
     /* A batch was rolled back as a whole: reread memory state that run changed. */
     void (*batch_lost)(void *cookie, struct tx *tx);
     /* COMMIT or the sync failed: the outcome is unknown; or damage was met. why: file and reason, for the

@@ -69,9 +69,11 @@ struct store {
     int checkpoint_due; /* at that many pages */
     int page_size;
     bool wrote;                /* the open transaction holds writes */
-    struct store_op *unsynced; /* the batch committed last, while its log is on its way to the disk */
-    int64_t commit_start;      /* of that one */
-    size_t batch_n;            /* ops in the batch that ran last */
+    bool on_its_way;           /* a batch is committed, and its log not yet on the disk */
+    struct store_op *unsynced; /* what of it is answered then */
+    bool put_off;              /* the batch committed last is not synced before the next one is */
+    int64_t commit_start;      /* of that batch */
+    size_t batch_n;            /* ops in the batch that ran last, less those answered early */
     size_t company;            /* how many ops are under way at a time (an estimate that falls slowly) */
     unsigned hurry, hurried;   /* batches that are not to wait for company: in all, and still to come */
     int64_t commit_ns;         /* how long a commit takes, sync included (a floating average) */

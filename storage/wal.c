@@ -4,9 +4,9 @@
  * the log starts anew, and a checksum over all that precedes it; its field "size after commit" is not 0 when
  * it ends a transaction.
  *
- * What a crash may leave: a batch begins only when the one before it is on the disk (syncer.c), so after the
- * last good commit there is the rest of one transaction at most, of whose frames any may be missing. Two ends
- * of transactions there mean that something else changed the file.
+ * What a crash may leave: two batches at most are committed and not yet on the disk (writer.c), so after the
+ * last good commit there is the rest of two transactions at most, of whose frames any may be missing. Three
+ * ends of transactions there mean that something else changed the file.
  */
 #include "storage/wal.h"
 #include <errno.h>
@@ -24,7 +24,7 @@
 #define PAGE_MIN     512u
 #define PAGE_MAX     65536u
 #define MAGIC        0x377f0682u /* or 1 more: checksums of big-endian words */
-#define LEFT_BY_CUTS 1
+#define LEFT_BY_CUTS 2
 
 struct log {
     int fd;

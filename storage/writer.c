@@ -178,6 +178,12 @@ static void answer(struct store_op *first)
     }
 }
 
+static void tell_settled(const struct store *s)
+{
+    if (s->hooks.settled != NULL)
+        s->hooks.settled(s->hooks.cookie);
+}
+
 static void answer_all(struct store_op *first, enum sb_err rc, const char *detail)
 {
     for (struct store_op *op = first; op != NULL; op = op->next)
@@ -194,6 +200,7 @@ static bool settle(struct store *s, struct store_op *first, int rc, int64_t sync
         return false;
     }
     s->commit_ns += (synced_ns - s->commit_start - s->commit_ns) / 8;
+    tell_settled(s);
     answer(first);
     return true;
 }
@@ -202,31 +209,62 @@ static bool settle(struct store *s, struct store_op *first, int rc, int64_t sync
  * is rolled back when that fails (false). */
 static bool retire(struct store *s)
 {
-    struct store_op *first = s->unsynced;
     int64_t synced_ns;
-    if (first == NULL)
+    if (!s->on_its_way)
         return true;
     int rc = syncer_wait(s, &synced_ns);
-    s->unsynced = NULL;
-    return settle(s, first, rc, synced_ns);
+    s->on_its_way = false;
+    return settle(s, s->unsynced, rc, synced_ns);
+}
+
+/* Takes out of a batch what is answered before the disk has it. */
+static struct store_op *take_early(struct store *s, struct store_op **batch)
+{
+    struct store_op *early = NULL, **early_end = &early, **rest_end = batch;
+    for (struct store_op *op = *batch; op != NULL; op = op->next) {
+        bool now = (op->flags & STORE_EARLY) != 0;
+        struct store_op ***end = now ? &early_end : &rest_end;
+        **end = op;
+        *end = &op->next;
+        s->batch_n -= now;
+    }
+    *early_end = *rest_end = NULL;
+    return early;
+}
+
+/* A batch that is in the log now: it is synced by a thread of its own if something may and need run
+ * meanwhile, and not at all when nobody waits for that and the batch before it was. */
+static void sync_off(struct store *s, struct store_op *first)
+{
+    int64_t synced_ns;
+    bool here = OP_SINGLE(first) || s->company <= 1 || s->commit_ns < SHORT_NS;
+    struct store_op *early = take_early(s, &first);
+    s->put_off = first == NULL && !s->put_off;
+    if (!s->put_off && !here) {
+        syncer_ask(s);
+        s->on_its_way = true;
+        s->unsynced = first;
+    }
+    answer(early);
+    if (s->put_off) {
+        tell_settled(s);
+    } else if (here) {
+        int rc = syncer_now(s, &synced_ns);
+        settle(s, first, rc, synced_ns);
+    }
 }
 
 /* After COMMIT: sees to it that the batch is answered. */
 static void send_off(struct store *s, struct store_op *first)
 {
-    int64_t synced_ns = clock_monotonic_ns();
-    assert(s->unsynced == NULL);
+    assert(!s->on_its_way);
     if (!s->wrote) {
+        tell_settled(s);
         answer(first);
     } else if (s->log_fd < 0) {
-        settle(s, first, 0, synced_ns);
-    } else if (OP_SINGLE(first) || s->company <= 1 ||
-               s->commit_ns < SHORT_NS) { /* nothing may or need run meanwhile */
-        int rc = syncer_now(s, &synced_ns);
-        settle(s, first, rc, synced_ns);
+        settle(s, first, 0, clock_monotonic_ns());
     } else {
-        s->unsynced = first;
-        syncer_ask(s);
+        sync_off(s, first);
     }
 }
 
@@ -247,7 +285,7 @@ static bool next_of(struct store *s, const struct store_op *first, struct store_
         queue_join(s, first, op, n);
         if (!sound || op->next != NULL || s->head != NULL || n >= STORE_BATCH_MAX)
             break;
-        if (s->unsynced != NULL) {
+        if (s->on_its_way) {
             queue_await_sync(s);
         } else if (*may_linger && s->wrote && n < s->company) {
             *may_linger = false;
@@ -266,7 +304,7 @@ static bool next_of(struct store *s, const struct store_op *first, struct store_
 static enum outcome run_ops(struct store *s, struct store_op *first, bool may_grow,
                             struct store_op **ret_culprit, struct sb_error *err)
 {
-    size_t n = 0, beside = s->unsynced != NULL ? s->batch_n : 0;
+    size_t n = 0, beside = s->on_its_way ? s->batch_n : 0;
     bool may_linger = may_grow;
     s->wrote = false;
     int begun = control(s, CTL_BEGIN);
@@ -290,6 +328,7 @@ static enum outcome run_ops(struct store *s, struct store_op *first, bool may_gr
     }
     if (may_grow)
         queue_count_company(s, n, beside);
+    s->batch_n = n;
     return COMMITTED;
 }
 
@@ -344,7 +383,7 @@ static void run_singly(struct store *s, struct store_op *first)
     }
 }
 
-/* Runs a batch; it is answered now, or as s->unsynced. */
+/* Runs a batch; it is answered now, or when the disk has it. */
 static void run_batch(struct store *s, struct store_op *first, bool may_grow)
 {
     struct sb_error err = {0};
@@ -431,7 +470,7 @@ static void *owner_main(void *arg)
         struct store_op *batch = queue_take(s, &refused);
         if (batch != NULL)
             run_taken(s, batch, refused);
-        else if (s->unsynced != NULL)
+        else if (s->on_its_way)
             (void)retire(s);
         else
             break;

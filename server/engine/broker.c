@@ -257,11 +257,13 @@ void broker_undo(struct broker *b)
     broker_keep(b);
 }
 
-void broker_accessed(struct broker *b, struct entity *t, int64_t now)
+bool broker_accessed(struct broker *b, struct entity *t, int64_t now)
 {
+    bool stored = now - t->stored_accessed_ms > ACCESSED_LAG_MS;
     t->accessed_ms = now;
-    if (now - t->stored_accessed_ms > ACCESSED_LAG_MS)
+    if (stored)
         make_dirty(b, t);
+    return stored;
 }
 
 enum sb_err broker_before_commit(struct engine *e, struct tx *tx, struct sb_error *err)
@@ -275,10 +277,7 @@ enum sb_err broker_before_commit(struct engine *e, struct tx *tx, struct sb_erro
         t->stored_accessed_ms = t->accessed_ms;
         b->dirty = t->dirty_next;
         t->in_dirty = false;
-        if (t->in_flushed) /* since a commit that no op of the broker was part of: nobody has called
-                              broker_after */
-            continue;
-        t->in_flushed = true;
+        t->in_flushed = true; /* it was not: what was flushed before is settled */
         t->flushed_next = b->flushed;
         b->flushed = t;
     }
@@ -326,6 +325,12 @@ void broker_batch_lost(struct engine *e, struct tx *tx)
         reread(tx, t);
     forget_lists(b);
     ns_each(e, look_anew, NULL);
+}
+
+void broker_settled(struct engine *e)
+{
+    if (e->broker)
+        broker_after(e->broker);
 }
 
 void broker_after(struct broker *b)

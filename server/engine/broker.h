@@ -114,8 +114,10 @@ void broker_revoked(struct engine *e, struct ns *n);
 void broker_restored(struct engine *e, struct ns *n);
 /* In the transaction of a namespace's deletion. */
 SB_MUST enum sb_err broker_ns_delete(struct tx *tx, int64_t ns_id, struct sb_error *err);
-/* store hooks: counters kept in memory are flushed once per commit; reread after a lost batch. */
+/* store hooks: counters kept in memory are flushed once per commit; shown, and receivers woken, when that is
+ * settled; reread after a lost batch. */
 SB_MUST enum sb_err broker_before_commit(struct engine *e, struct tx *tx, struct sb_error *err);
+void broker_settled(struct engine *e);
 void broker_batch_lost(struct engine *e, struct tx *tx);
 
 /* ---- message operations ---- */

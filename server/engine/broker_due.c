@@ -121,7 +121,7 @@ static void due_ns(struct ns *n, void *arg)
     int64_t idle_at;
     if (d->rc != SB_OK || d->more || home == NULL || n->ring == NULL || !n->polled || home->next_due > d->now)
         return;
-    struct work w = {d->e->broker, d->tx, n, home, d->now, d->err};
+    struct work w = {.b = d->e->broker, .tx = d->tx, .n = n, .home = home, .now = d->now, .err = d->err};
     struct entity *idle = first_idle(home, d->now, &idle_at);
     if (idle && idle_at <= d->now)
         w.now = idle_at;

@@ -48,7 +48,7 @@ static enum sb_err run(struct tx *tx, struct store_op *op, struct sb_error *err)
     b->forward_over = t == NULL || !can_go(t);
     if (b->forward_over)
         return SB_OK;
-    struct work w = {b, tx, t->home->n, t->home, engine_now(b->e), err};
+    struct work w = {.b = b, .tx = tx, .n = t->home->n, .home = t->home, .now = engine_now(b->e), .err = err};
     enum sb_err rc = pass_some(&w, t, &b->forward_over);
     if (rc == SB_OK)
         broker_keep(b);

@@ -150,6 +150,16 @@ static int64_t token_id(const uint8_t token[ST_LOCK_LEN])
     return (int64_t)((be_get_u64(token + 8) ^ mask_of(token)) & KEY_MASK);
 }
 
+/*
+ * A lock is answered for when it is committed: a kill does not undo it, and after a power cut, which takes
+ * the client with it, the message is ready again, as after the end of the lock. Not so if the message came in
+ * this very transaction: nobody is to see what its sender was not told of.
+ */
+static void may_be_forgotten(struct broker_op *op, bool early)
+{
+    op->op.flags = early ? op->op.flags | STORE_EARLY : op->op.flags & ~STORE_EARLY;
+}
+
 static enum sb_err lock_message(struct broker_op *op, struct work *w, const struct entity *t,
                                 const struct st_message *row)
 {
@@ -162,6 +172,7 @@ static enum sb_err lock_message(struct broker_op *op, struct work *w, const stru
     broker_due_at(w->home, until);
     guid_format(token, op->delivery.lock_token);
     op->delivery.locked_until_ms = until;
+    may_be_forgotten(op, row->id < st_message_id(t->id, t->committed.next_seq));
     return SB_OK;
 }
 
@@ -294,6 +305,7 @@ static enum sb_err do_settle(struct broker_op *op, struct work *w, struct entity
         op->locked_until_ms = w->now + t->cfg->lock_ms;
         broker_due_at(w->home, op->locked_until_ms);
         rc = st_message_renew(w->tx, row.id, op->locked_until_ms, w->err);
+        may_be_forgotten(op, true);
     }
 out:
     return rc;
@@ -338,7 +350,7 @@ static enum sb_err attempt(struct broker_op *op, struct work *w)
     op->target = broker_find(w->home, op->entity);
     if (op->target == NULL)
         return broker_refuse(op, SB_EGONE, "The messaging entity '%s' could not be found.", op->entity);
-    broker_accessed(w->b, op->target, w->now);
+    w->accessed = broker_accessed(w->b, op->target, w->now);
     SB_TRY(by_kind[op->kind](op, w, op->target));
 out:
     return rc;
@@ -354,8 +366,11 @@ static enum sb_err op_run(struct tx *tx, struct store_op *store_op, struct sb_er
     op->err.detail[0] = '\0';
     op->after = AFTER_ANSWER;
     op->target = NULL;
+    may_be_forgotten(op, false);
     enum sb_err rc = attempt(op, &w);
     if (rc == SB_OK) {
+        if (b->undo != NULL || w.accessed) /* it changed what others see: that is shown before the answer */
+            may_be_forgotten(op, false);
         broker_keep(b);
         return SB_OK;
     }
@@ -379,7 +394,6 @@ static void op_done(struct store_op *store_op)
         broker_park(b, op, op->target);
     else if (after == AFTER_POLL)
         broker_park_unpolled(b, op);
-    broker_after(b);
     if (after == AFTER_AGAIN)
         store_submit(op->e->sb, store_op);
     else if (after == AFTER_ANSWER)

@@ -113,6 +113,7 @@ struct work {
     struct ns *n;
     struct broker_ns *home;
     int64_t now;
+    bool accessed; /* the time of it is to be stored */
     struct sb_error *err;
 };
 
@@ -133,13 +134,13 @@ void broker_configure(struct entity *t, struct st_entity *cfg);
 void broker_touch(struct broker *b, struct entity *t);
 void broker_undo(struct broker *b);
 void broker_keep(struct broker *b);
-/* The last use of the entity, for accessedAt and autoDeleteOnIdle. */
-void broker_accessed(struct broker *b, struct entity *t, int64_t now);
+/* The last use of the entity, for accessedAt and autoDeleteOnIdle; true: the next commit stores it. */
+bool broker_accessed(struct broker *b, struct entity *t, int64_t now);
 int64_t broker_idle_due(const struct entity *t); /* BROKER_NEVER when it has no autoDeleteOnIdle */
 /* Something of this namespace falls due at ms. */
 void broker_due_at(struct broker_ns *home, int64_t ms);
 void broker_due_recount(struct broker *b);
-/* After a commit, in done: what readers see, and who is woken. */
+/* On the sb thread, outside of run: what readers see, and who is woken. */
 void broker_after(struct broker *b);
 
 /* ---- broker_wait.c ---- */

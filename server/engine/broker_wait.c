@@ -134,7 +134,7 @@ static enum sb_err due_run(struct tx *tx, struct store_op *op, struct sb_error *
     d->more = false;
     if (n == NULL || n->broker == NULL || n->ring == NULL)
         return SB_OK;
-    struct work w = {b, tx, n, n->broker, engine_now(d->e), err};
+    struct work w = {.b = b, .tx = tx, .n = n, .home = n->broker, .now = engine_now(d->e), .err = err};
     SB_TRY(broker_due(&w, BROKER_DUE_CHUNK, &d->more));
     broker_keep(b);
 out:

@@ -128,6 +128,11 @@ out:
     return rc;
 }
 
+static void hook_settled(void *cookie)
+{
+    broker_settled(cookie);
+}
+
 static void hook_batch_lost(void *cookie, struct tx *tx)
 {
     timeline_batch_lost(cookie);
@@ -145,7 +150,7 @@ static void hook_broken(void *cookie, const char *why)
 static enum sb_err start_stores(struct engine *e, struct sb_error *err)
 {
     enum sb_err rc;
-    const struct store_hooks sb = {e, hook_before_commit, hook_batch_lost, hook_broken};
+    const struct store_hooks sb = {e, hook_before_commit, hook_settled, hook_batch_lost, hook_broken};
     const struct store_hooks kv = {.cookie = e, .on_broken = hook_broken};
     SB_TRY(store_start(e->kv, &kv, err));
     e->started = true;

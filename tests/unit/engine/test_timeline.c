@@ -136,7 +136,7 @@ static void batch_lost(void *cookie, struct tx *tx)
 
 static void open_engine(bool manual, int64_t start, bool on_disk)
 {
-    const struct store_hooks hooks = {&e, before_commit, batch_lost, NULL};
+    const struct store_hooks hooks = {.cookie = &e, .before_commit = before_commit, .batch_lost = batch_lost};
     char path[128];
     memset(&e, 0, sizeof e);
     e.cfg.clock_manual = manual;

@@ -215,7 +215,7 @@ static void start(const struct store_hooks *hooks)
 }
 
 struct watch {
-    int commits, lost;
+    int commits, settled, lost;
     atomic_int broken;
     enum sb_err refuse; /* what before_commit returns */
 };
@@ -227,6 +227,12 @@ static enum sb_err watch_commit(void *cookie, struct tx *tx, struct sb_error *er
     if (w->refuse != SB_OK)
         return w->refuse;
     return fix_sql(tx, "UPDATE t SET body=x'00' WHERE body IS NULL", err);
+}
+
+static void watch_settled(void *cookie)
+{
+    struct watch *w = cookie;
+    w->settled++;
 }
 
 static void watch_lost(void *cookie, struct tx *tx)
@@ -245,8 +251,11 @@ static void watch_broken(void *cookie, const char *why)
 
 static struct store_hooks watch_hooks(struct watch *w)
 {
-    return (struct store_hooks){
-        .cookie = w, .before_commit = watch_commit, .batch_lost = watch_lost, .on_broken = watch_broken};
+    return (struct store_hooks){.cookie = w,
+                                .before_commit = watch_commit,
+                                .settled = watch_settled,
+                                .batch_lost = watch_lost,
+                                .on_broken = watch_broken};
 }
 
 static enum sb_err refuse_run(struct tx *tx, struct store_op *op, struct sb_error *err)
@@ -694,6 +703,81 @@ START_TEST(test_store__failed_sync_breaks_the_store)
     store_close(store);
     store = fix_open(fix_db, STORE_SB);
     ck_assert_int_eq(fix_get(store, "SELECT count(*) FROM t WHERE v=9"), 0);
+}
+END_TEST
+
+static void submit_early(struct ins *i, int64_t value)
+{
+    ins_init(i, store, value);
+    i->op.flags = STORE_EARLY;
+    store_submit(store, &i->op);
+}
+
+/* What may be forgotten is answered before the disk has it, and stays so when the disk fails; what was
+ * changed with it is told of with the others. */
+START_TEST(test_store__early_answer)
+{
+    struct watch w = {0};
+    struct store_hooks hooks = watch_hooks(&w);
+    struct ins ins[2], early;
+    bool fails = _i == 1;
+    fix_table(store);
+    fix_start(store, &hooks);
+    store->company = 8;
+    gate_close(&gate, store);
+    atomic_store(&sync_held, true);
+    atomic_store(&sync_fails, fails);
+    ins_init(&ins[0], store, 1);
+    store_submit(store, &ins[0].op);
+    submit_early(&early, 2);
+    ins_init(&ins[1], store, 3);
+    store_submit(store, &ins[1].op);
+    int before = wal_syncs, settled = w.settled;
+    sem_post(&gate.leave);
+    wait_answers(1);
+    ck_assert_int_eq(early.rc, SB_OK);
+    ck_assert_int_eq(early.done_at, 1);
+    ck_assert_int_eq(early.syncs_at_done, before);
+    sem_take(&sync_entered);
+    ck_assert_int_eq(w.settled, settled + 1); /* the gate */
+    release_sync();
+    wait_answers(2);
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(ins[i].rc, fails ? SB_EIO : SB_OK);
+        ck_assert_int_eq(ins[i].done_at, i + 2);
+        ck_assert_int_eq(ins[i].syncs_at_done, before + 1);
+    }
+    ck_assert_int_eq(w.settled, settled + (fails ? 1 : 2));
+    if (fails)
+        return;
+    ck_assert_int_eq(fix_get(store, "SELECT count(*) FROM t"), 3);
+}
+END_TEST
+
+/* A batch for which nobody waits is synced with the next one, whatever that is: no more than two are ever
+ * missing from the disk (wal.c). */
+START_TEST(test_store__early_batch_is_put_off_once)
+{
+    struct watch w = {0};
+    struct store_hooks hooks = watch_hooks(&w);
+    struct ins early;
+    fix_table(store);
+    fix_start(store, &hooks);
+    int before = wal_syncs;
+    for (int i = 0; i < 5; i++) {
+        int settled = w.settled;
+        submit_early(&early, i);
+        wait_answers(1);
+        ck_assert_int_eq(early.rc, SB_OK);
+        ck_assert_int_eq(early.syncs_at_done, before + i / 2);
+        ck_assert_int_eq(fix_get(store, "SELECT count(*) FROM t"), i + 1);
+        ck_assert_int_gt(w.settled, settled);
+        ck_assert_int_eq(wal_syncs, before + (i + 1) / 2);
+    }
+    ins_init(&early, store, 9);
+    store_submit(store, &early.op);
+    wait_answers(1);
+    ck_assert_int_eq(early.syncs_at_done, before + 3);
 }
 END_TEST
 
@@ -1224,6 +1308,8 @@ Suite *unit_suite(void)
     tcase_add_test(c, test_store__lost_batch_is_rerun_one_by_one);
     tcase_add_test(c, test_store__failed_commit_breaks_the_store);
     tcase_add_loop_test(c, test_store__answers_wait_for_the_disk, 0, 2);
+    tcase_add_loop_test(c, test_store__early_answer, 0, 2);
+    tcase_add_test(c, test_store__early_batch_is_put_off_once);
     tcase_add_test(c, test_store__failed_sync_breaks_the_store);
     tcase_add_test(c, test_store__failed_sync_of_one_alone);
     tcase_add_test(c, test_store__quick_disk_is_synced_by_the_owner);
