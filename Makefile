@@ -28,7 +28,7 @@ cflags    := -std=c11 -D_POSIX_C_SOURCE=200809L -I. $(CFLAGS) $(warnings) -fno-c
              $(if $(NOCIPHER),-DSB_BENCH_NOCIPHER) $(if $(FAULTS),-DSB_FAULTS)
 ldflags   := -pthread $(if $(SAN),-fsanitize=$(SAN),-Wl,-z,relro,-z,now)
 
-packages  := gcc make pkg-config libmicrohttpd-dev libcjson-dev check libsqlite3-dev libssl-dev python3 openssl \
+packages  := gcc make pkg-config libmicrohttpd-dev libgnutls28-dev libcjson-dev check libsqlite3-dev libssl-dev python3 openssl \
              curl jq xxd ca-certificates
 # One archive per layer; a program links its own layer and those below it, in this order.
 base_src   := $(wildcard server/base/*.c)
@@ -50,7 +50,7 @@ sys_crypto  := -lcrypto
 sys_store   := -lsqlite3
 sys_engine  := -lsqlite3 -lcrypto -lm
 sys_api     := -lcjson $(sys_engine)
-sys_server  := -lmicrohttpd $(sys_api)
+sys_server  := -lmicrohttpd -lgnutls $(sys_api)
 
 layers := base crypto store engine api server
 # UNIT="store engine" chooses the layers whose unit tests are run.

@@ -16,7 +16,6 @@
 #include "server/httpd.h"
 #include <arpa/inet.h>
 #include <microhttpd.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -29,6 +28,7 @@
 #include "server/base/log.h"
 #include "server/base/text.h"
 #include "server/base/pool.h"
+#include "server/httpd_join.h"
 #include "server/sockets.h"
 
 #define HTTPS_THREADS 2u
@@ -76,6 +76,7 @@ struct link {
     struct sb_arena *arena; /* of the request that runs */
     char address[INET6_ADDRSTRLEN];
     int fd;
+    struct join join; /* unused over plain HTTP */
     /* The last answer without a body: most of them are alike, and the library's copy serves again. */
     struct MHD_Response *empty; /* or NULL */
     char headers[EMPTY_HEADERS];
@@ -91,7 +92,6 @@ struct call {
     atomic_int state;
     struct pool *pool; /* NULL: R_INLINE */
     bool counted;
-    bool corked;
     size_t discarded;
 };
 
@@ -141,6 +141,9 @@ static struct link *link_new(struct MHD_Connection *conn)
         client_address(info->client_addr, l->address);
     info = MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CONNECTION_FD);
     l->fd = info ? info->connect_fd : -1;
+    info = MHD_get_connection_info(conn, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+    if (info && info->tls_session)
+        join_open(&l->join, info->tls_session, l->fd);
     return l;
 }
 
@@ -160,20 +163,6 @@ static void connected(void *cls, struct MHD_Connection *conn, void **context,
         MHD_destroy_response(l->empty);
     arena_free(l->arena);
     free(l);
-}
-
-/* Over TLS the library sends head and body one by one: held together, they are one packet on the network, and
- * for a client one thing to wake up for. */
-static void cork(struct call *c, bool on)
-{
-#ifdef TCP_CORK
-    int value = on;
-    if (c->corked != on && !c->r->control)
-        c->corked = setsockopt(c->link->fd, IPPROTO_TCP, TCP_CORK, &value, sizeof value) == 0 && on;
-#else
-    SB_UNUSED(c);
-    SB_UNUSED(on);
-#endif
 }
 
 /* ---- arriving and leaving ---- */
@@ -233,7 +222,7 @@ static void leave(void *cls, struct MHD_Connection *conn, void **req_cls,
     if (!c)
         return;
     struct sb_arena *a = c->link->arena;
-    cork(c, false);
+    join_flush(&c->link->join);
     count_out(c);
     request_done(c->r);
     arena_reset(a); /* it holds r and c */
@@ -335,7 +324,8 @@ static enum MHD_Result answer(struct call *c)
     struct MHD_Response *resp = empty ? empty_response(c) : response(c);
     if (!resp)
         return MHD_NO;
-    cork(c, !empty);
+    if (!empty && strcmp(c->r->method, "HEAD") != 0)
+        join_next(&c->link->join);
     enum MHD_Result rc = MHD_queue_response(c->conn, (unsigned)rep->status, resp);
     if (!empty)
         MHD_destroy_response(resp);

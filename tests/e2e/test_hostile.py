@@ -1034,6 +1034,47 @@ def test_http_1_0_and_pipelining(case):
     well(e)
 
 
+def test_answers_wait_for_a_client_that_does_not_read(case):
+    """Heads and bodies leave together, or in pieces where the socket is full: every answer comes whole, in its order."""
+    s = world(case)
+    s.drain()
+    e = s.e
+    bodies = [f"{i:05}" * 3000 for i in range(600)]
+    for i in range(0, len(bodies), 50):
+        batch = json.dumps([{"Body": b} for b in bodies[i:i + 50]])
+        e.bus("POST", s.namespace, f"/{s.queue}/messages", batch, {**s.auth(), "Content-Type": BATCH}).expect(201)
+    raw = socket.socket()
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    raw.settimeout(e.timeout)
+    raw.connect(("127.0.0.1", e.https_port))
+    with e.tls.wrap_socket(raw, server_hostname=s.host) as c:
+        take = f"DELETE /{s.queue}/messages/head?timeout=0 HTTP/1.1\r\nHost: {s.host}\r\nAuthorization: {s.auth()['Authorization']}\r\n"
+        c.sendall((take + "\r\n").encode() * (len(bodies) - 1) + (take + "Connection: close\r\n\r\n").encode())
+        # The kernel takes no more of them.
+        assert settles(lambda: [e.arm("GET", s.queue_path).json()["properties"]["messageCount"] for _ in range(50)],
+                       lambda seen: seen[0] == seen[-1] < len(bodies))
+        answers = harness.Answers(c)
+        for body in bodies:
+            reply = answers.next("DELETE")
+            assert reply.status == 200 and reply.body.decode() == body, (reply.status, len(reply.body), body[:5])
+        assert answers.next() is None
+    well(e)
+
+
+def test_head_over_tls(case):
+    """No body follows the head of an answer to HEAD: it does not wait for one."""
+    s = world(case)
+    bearer = s.e.bearer(RESOURCES["arm"])["Authorization"]
+    with s.e.dial(harness.ARM) as c:
+        answers = harness.Answers(c)
+        for path in (f"{s.namespace_path}?api-version={BUS_API}", "/nowhere", f"{s.group_path}?api-version={GROUP_API}"):
+            for method in ("HEAD", "GET", "HEAD"):
+                c.sendall(f"{method} {path} HTTP/1.1\r\nHost: {harness.ARM}\r\nAuthorization: {bearer}\r\n\r\n".encode())
+                reply = answers.next(method)
+                assert reply.status < 300 or path == "/nowhere" and reply.status == 404, (method, path, reply)
+                assert (method == "GET") == (reply.body != b""), (method, path, reply)
+
+
 def test_expect_continue(case):
     s = world(case)
     send = Call(s, "servicebus", "POST", f"/{s.queue}/messages", b"x")

@@ -32,7 +32,8 @@ done <<'TABLE'
 sqlite3\.h       storage/
 openssl/         crypto/
 cjson/|cJSON\.h  api/json\.c
-microhttpd\.h    server/httpd
+microhttpd\.h    server/httpd\.c
+gnutls/          server/httpd_join\.c
 TABLE
 
 # Project headers above their layer's head: api must not see a store's insides.
