@@ -139,11 +139,11 @@ demo: all
 run: all
 	@build/sealedbus
 
-bench_bin := build/bench/load build/bench/bare_sqlite build/bench/bare_rsa
+bench_bin := $(patsubst %,build/bench/%,load bare_sqlite bare_rsa bare_https)
 build/bench/%: tests/bench/%.c
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
-	$(quiet)$(CC) -O2 -Wall -Wextra -pthread -o $@ $< -lssl -lcrypto -lsqlite3
+	$(quiet)$(CC) -O2 -Wall -Wextra -pthread -o $@ $< -lssl -lcrypto -lsqlite3 -lmicrohttpd
 # BENCH="start send seal backlog polls vault deploy" chooses; a figure that misses its target ends it with 1. README=1 writes the tables into README.md.
 bench: all
 	@$(MAKE) --no-print-directory $(bench_bin)
@@ -166,10 +166,21 @@ oav: all
 	@SEALEDBUS="$(CURDIR)/$(B)/sealedbus" CLIENTS_RECORD="$(CURDIR)/build/oav/traffic" python3 tests/clients/run.py $(CLIENTS)
 	@CLIENTS='$(CLIENTS)' python3 tests/clients/oav.py
 
+# RSA keys come from a stock there (tests/valgrind/quickkeys.c): making them under valgrind would take hours.
+quickkeys := build/quickkeys
 valgrind: deps
 	@tests/lib/deps.sh valgrind
-	@$(MAKE) --no-print-directory $(unit_bin)
-	@CK_FORK=no tests/lib/run-unit.sh --valgrind $(unit_bin)
+	@$(MAKE) --no-print-directory $(unit_bin) $(quickkeys)/quickkeys.so $(patsubst %,$(quickkeys)/rsa-%.pem,2048 3072 4096)
+	@QUICKKEYS=$(quickkeys) CK_FORK=no tests/lib/run-unit.sh --valgrind $(unit_bin)
+
+$(quickkeys)/quickkeys.so: tests/valgrind/quickkeys.c
+	@mkdir -p $(@D)
+	$(quiet)$(CC) -std=c11 -O2 $(warnings) -shared -fPIC -o $@ $< -lcrypto
+
+$(quickkeys)/rsa-%.pem:
+	@mkdir -p $(@D)
+	@echo "  KEYS  $@"
+	@for i in $$(seq $(if $(filter 2048,$*),48,6)); do openssl genrsa $* 2>/dev/null; done > $@.new && mv $@.new $@
 
 # Recorded traffic of the real services against a fresh emulator per recording; a miss that tests/replay/misses.txt does not list fails.
 replay: all

@@ -2,7 +2,7 @@
 """bench.py [NAME…]: the figures of the README, each compared with something measured in the same run on the same machine.
 
 Prints a line per figure as it comes and the whole table at the end (Markdown). Exits 1 when a figure misses its target.
-SEALEDBUS is the binary, SEALEDBUS_NOCIPHER the build whose cipher is a copy, BENCH_BIN the folder of load, bare_sqlite and bare_rsa;
+SEALEDBUS is the binary, SEALEDBUS_NOCIPHER the build whose cipher is a copy, BENCH_BIN the folder of load and the bare_ programs;
 BENCH_SECONDS is the length of one load run; BENCH_README is a file whose tables are brought up to date."""
 
 import base64
@@ -131,28 +131,44 @@ def empty_answers(e):
     return load(e, "management.azure.com", "none", 32, SECONDS, "none", "/nothing")
 
 
+def bare_https(bus):
+    """Sends to a listener of the same library that looks at nothing and stores nothing."""
+    data = os.path.dirname(bus.e.ready["ca"])
+    p = subprocess.Popen([os.path.join(BIN, "bare_https"), *(os.path.join(data, f"tls-{x}.pem") for x in ("cert", "key"))],
+                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        return tool("load", int(p.stdout.readline()), bus.e.ready["ca"], bus.s.host, "send", 32, SECONDS / 2, "none", "/")
+    finally:
+        p.stdin.close()
+        p.wait()
+
+
 def bench_send(folder):
-    """The bare writer and the sends take turns, and each pair of neighbours is compared: so both meet the same machine."""
+    """The bare programs, the sends and the pairs take turns, and neighbours are compared: so all meet the same machine."""
     bus = Bus(folder)
     figure("smallest HTTPS answers (404), 32 connections", empty_answers(bus.e)["rate"], "/s")
-    one = bus.load("send", 1)["rate"]
-    turns = [(tool("bare_sqlite", folder, 60000, 8192, 2048)["rows_per_s"], bus.load("send", 32), bus.load("settle", 32)) for _ in range(3)]
+    one, one_pair = (bus.load(mode, 1)["rate"] for mode in ("send", "settle"))
+    turns = [{"bare": tool("bare_sqlite", folder, 60000, 8192, 2048)["rows_per_s"], "https": bare_https(bus),
+              **{mode: bus.load(mode, 32, SECONDS / 2) for mode in ("send", "settle")}} for _ in range(7)]
 
     def middle(value):
-        return statistics.median(value(*t) for t in turns)
-    rate = middle(lambda _, send, __: send["rate"])
-    figure("bare SQLite writer, batches of 32, 1 KiB", middle(lambda bare, _, __: bare), "rows/s")
+        return statistics.median(value(t) for t in turns)
+    rate = middle(lambda t: t["send"]["rate"])
+    figure("bare SQLite writer, batches of 32, 1 KiB", middle(lambda t: t["bare"]), "rows/s")
+    figure("bare libmicrohttpd, which stores nothing, 32 connections, 1 KiB", middle(lambda t: t["https"]["rate"]), "/s")
     figure("durable sends, 1 connection", one, "/s")
     figure("durable sends, 32 connections", rate, "/s", "≥ 5 × one", rate >= 5 * one)
     figure("… over one connection", rate / one, "×", "≥ 5", rate >= 5 * one)
-    figure("… CPU time of the emulator for each", middle(lambda _, send, __: send["server_us"]), "µs")
-    figure("… CPU time of the load generator for each", middle(lambda _, send, __: send["load_us"]), "µs")
-    share = middle(lambda bare, send, _: 100 * send["rate"] / bare)
+    figure("… CPU time of the emulator for each", middle(lambda t: t["send"]["server_us"]), "µs")
+    figure("… CPU time of the load generator for each", middle(lambda t: t["send"]["load_us"]), "µs")
+    share = middle(lambda t: 100 * t["send"]["rate"] / t["bare"])
     figure("… of the bare writer", share, "%", "≥ 45", share >= 45)
-    share = middle(lambda _, send, settle: 100 * settle["rate"] / send["rate"])
-    figure("peek-lock + complete pairs, 32 connections", middle(lambda _, __, settle: settle["rate"]), "/s")
-    figure("… CPU time of the emulator for each", middle(lambda _, __, settle: settle["server_us"]), "µs")
-    figure("… of the sends", share, "%", "≥ 50", share >= 50 and not any(t[2]["errors"] for t in turns))
+    figure("… of the bare libmicrohttpd", middle(lambda t: 100 * t["send"]["rate"] / t["https"]["rate"]), "%")
+    share = middle(lambda t: 100 * t["settle"]["rate"] / t["send"]["rate"])
+    figure("peek-lock + complete pairs, 1 connection", one_pair, "/s")
+    figure("peek-lock + complete pairs, 32 connections", middle(lambda t: t["settle"]["rate"]), "/s")
+    figure("… CPU time of the emulator for each", middle(lambda t: t["settle"]["server_us"]), "µs")
+    figure("… of the sends", share, "%", "≥ 50", share >= 50 and not any(t["settle"]["errors"] for t in turns))
     for n in (128, 256, 1000):
         r = bus.load("send", n)
         good = r["errors"] == 0 and r["rate"] >= 0.5 * rate

@@ -4,7 +4,7 @@ set -u
 export CK_DEFAULT_TIMEOUT=${CK_DEFAULT_TIMEOUT:-120} # of one test, in seconds: sanitizers and busy machines are slow
 export UNDER=
 if [ "${1:-}" = --valgrind ]; then
-    UNDER="valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite"
+    UNDER="env LD_PRELOAD=$QUICKKEYS/quickkeys.so valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite"
     CK_DEFAULT_TIMEOUT=1200
     shift
 fi
