@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include "server/base/log.h"
 #include "server/base/text.h"
+#include "server/base/timefmt.h"
 #include "server/engine/broker.h"
 #include "server/engine/poller.h"
 #include "server/engine/vault.h"
@@ -387,6 +388,8 @@ enum sb_err timeline_advance(struct engine *e, int64_t ms, struct sb_arena *a, s
     struct timeline_result r = {0};
     if (ms < 0 || ms > TIMELINE_ADVANCE_MAX_MS)
         return sb_fail(err, SB_EINVAL, "The clock can be advanced by 0 to P2Y (730 days) at a time.");
+    if (ms > TIME_LAST_MS - engine_now(e))
+        return sb_fail(err, SB_EINVAL, "The clock cannot be advanced beyond the year 9999.");
     r.events = ARENA_ARRAY(a, struct timeline_event, max + 1);
     if (!r.events)
         return sb_fail(err, SB_ENOMEM, "out of memory advancing the clock");

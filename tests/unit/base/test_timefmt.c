@@ -8,7 +8,7 @@
 
 #define COUNT(a) ((int)SB_ARRAY_LEN(a))
 #define YEAR_1   INT64_C(-62135596800000)
-#define LAST     INT64_C(253402300799999)
+#define LAST     TIME_LAST_MS
 #define UNSET    INT64_C(4711)
 
 static const struct {

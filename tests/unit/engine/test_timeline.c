@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "server/base/clock.h"
+#include "server/base/timefmt.h"
 #include "server/engine/broker.h"
 #include "server/engine/poller.h"
 #include "server/engine/timeline.h"
@@ -246,6 +247,18 @@ START_TEST(test_timeline__what_is_overdue_runs_first_and_the_clock_does_not_go_b
     ck_assert_uint_eq(r.n, 1);
     ck_assert_int_eq(w.at[0], T0);
     ck_assert_int_eq(clock_now(e.clock), T0);
+    close_engine();
+}
+END_TEST
+
+START_TEST(test_timeline__the_last_moment_that_can_be_written)
+{
+    struct timeline_result r = {0};
+    open_engine(true, TIME_LAST_MS - DAY, false);
+    ck_assert_int_eq(timeline_advance(&e, DAY + 1, a, 10, &r, &err), SB_EINVAL);
+    ck_assert_int_eq(clock_now(e.clock), TIME_LAST_MS - DAY);
+    advance(DAY, 10);
+    ck_assert_int_eq(clock_now(e.clock), TIME_LAST_MS);
     close_engine();
 }
 END_TEST
@@ -626,6 +639,7 @@ Suite *unit_suite(void)
     tcase_add_test(t, test_timeline__at_one_instant_vault_then_polls_then_broker);
     tcase_add_test(t, test_timeline__the_end_of_the_advance_is_included_and_nothing_beyond);
     tcase_add_test(t, test_timeline__what_is_overdue_runs_first_and_the_clock_does_not_go_back);
+    tcase_add_test(t, test_timeline__the_last_moment_that_can_be_written);
     tcase_add_test(t, test_timeline__limits_of_an_advance);
     tcase_add_test(t, test_timeline__events_beyond_the_limit_are_counted);
     tcase_add_test(t, test_timeline__what_never_gets_done_does_not_hold_an_advance);
