@@ -1,9 +1,9 @@
 /*
- * quickkeys.c: for `make valgrind`, preloaded into the unit test programs: RSA keys are taken from a stock instead of
- * being made, which under valgrind takes minutes of bignum arithmetic that is not ours.
+ * quickkeys.c: for `make valgrind`, preloaded into the unit test programs: RSA keys are taken from a stock
+ * instead of being made, which under valgrind takes minutes of bignum arithmetic that is not ours.
  *
- * QUICKKEYS names a folder with files rsa-BITS.pem of many keys each; after the last one it begins anew. Keys of
- * other sizes and kinds are made as ever.
+ * QUICKKEYS names a folder with files rsa-BITS.pem of many keys each; after the last one it begins anew. Keys
+ * of other sizes and kinds are made as ever.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
