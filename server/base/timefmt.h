@@ -11,8 +11,8 @@
 
 #define TIME_FOREVER_MS INT64_C(922337203685477)
 /* 9999-12-31T23:59:59.999Z: no text shows a later time. */
-#define TIME_LAST_MS INT64_C(253402300799999)
-#define TIME_TEXT_MAX   48
+#define TIME_LAST_MS  INT64_C(253402300799999)
+#define TIME_TEXT_MAX 48
 
 /* "2024-09-29T07:11:29.2Z": milliseconds without trailing zeros, none at a whole second. dst has
  * TIME_TEXT_MAX. */
