@@ -82,6 +82,16 @@ const char *request_host(const struct request *r)
     return host ? host : "";
 }
 
+bool request_length_unclear(const struct request *r)
+{
+    const char *length = request_header(r, "Content-Length");
+    for (size_t i = 0; i < r->in_headers_n; i++) {
+        if (text_ieq(r->in_headers[i].name, "Content-Length") && strcmp(r->in_headers[i].value, length) != 0)
+            return true;
+    }
+    return false;
+}
+
 /* ---- the reply ---- */
 
 /* Room for one more; the old array stays behind in the arena. */

@@ -121,6 +121,8 @@ const char *request_query(const struct request *r, const char *name);
 const char *request_header(const struct request *r, const char *name);
 /* What the request is for; "" when it does not say, or says two things (RFC 9112, 3.2: 400). */
 const char *request_host(const struct request *r);
+/* It has two lengths, so nobody knows where it ends (RFC 9112, 6.3: 400, and the connection is closed). */
+bool request_length_unclear(const struct request *r);
 
 /* ---- the reply ---- */
 /* Both are copied into the arena; a control character in the value becomes a blank. A second header of the

@@ -426,6 +426,13 @@ static enum MHD_Result begin(struct call *c, const char *method)
     if (!r->method || !read_headers(c))
         return MHD_NO;
     bool more = api_route(r);
+    if (request_length_unclear(r)) {
+        struct sb_error err;
+        enum sb_err code = sb_fail(&err, SB_EINVAL, "The request has two lengths.");
+        api_error(r, code, &err);
+        c->phase = PHASE_REPLY;
+        return answer(c); /* of a body that is not read the library closes the connection */
+    }
     if (more && atomic_load_explicit(&c->h->closing, memory_order_relaxed)) {
         struct sb_error err;
         enum sb_err code = sb_fail(&err, SB_EUNAVAILABLE, "The emulator is stopping.");

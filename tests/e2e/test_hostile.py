@@ -1075,6 +1075,24 @@ def test_head_over_tls(case):
                 assert (method == "GET") == (reply.body != b""), (method, path, reply)
 
 
+def test_two_lengths(case):
+    """Where such a request ends nobody knows: it is refused, and what comes behind it is not taken for another one."""
+    s = world(case)
+    send = Call(s, "servicebus", "POST", f"/{s.queue}/messages", b"x")
+    hidden = send.head("Content-Length: 6") + b"hidden"
+    for lengths in (("0", str(len(hidden))), (str(len(hidden)), "0"), ("1", "2"), ("1", "01")):
+        with send.dial() as c:
+            c.sendall(send.head(*(f"Content-Length: {n}" for n in lengths)) + hidden)
+            answers = harness.Answers(c)
+            refused("servicebus", answers.next("POST"), 400)
+            assert answers.next("POST") is None, lengths
+    with send.dial() as c:
+        c.sendall(send.head("Content-Length: 4", "content-length: 4") + b"same")
+        assert harness.Answers(c).next("POST").status == 201
+    assert [b for _, b in s.drain()] == [b"kept", b"same"]
+    well(s.e)
+
+
 def test_expect_continue(case):
     s = world(case)
     send = Call(s, "servicebus", "POST", f"/{s.queue}/messages", b"x")
