@@ -254,11 +254,12 @@ static void sync_off(struct store *s, struct store_op *first)
     }
 }
 
-/* After COMMIT: sees to it that the batch is answered. */
+/* After COMMIT: sees to it that the batch is answered. What is alone may say that something is stored because
+ * it found it so (the clock): then it is on the disk, too. */
 static void send_off(struct store *s, struct store_op *first)
 {
     assert(!s->on_its_way);
-    if (!s->wrote) {
+    if (!s->wrote && !(s->put_off && OP_SINGLE(first))) {
         tell_settled(s);
         answer(first);
     } else if (s->log_fd < 0) {

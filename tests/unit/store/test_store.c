@@ -781,6 +781,32 @@ START_TEST(test_store__early_batch_is_put_off_once)
 }
 END_TEST
 
+static enum sb_err nothing(struct tx *tx, void *arg, struct sb_error *err)
+{
+    SB_UNUSED(tx);
+    SB_UNUSED(arg);
+    SB_UNUSED(err);
+    return SB_OK;
+}
+
+/* An op that is alone and finds done what it was to do answers for it. */
+START_TEST(test_store__what_is_alone_leaves_nothing_put_off)
+{
+    struct ins early;
+    fix_table(store);
+    fix_start(store, NULL);
+    int before = wal_syncs;
+    submit_early(&early, 1);
+    wait_answers(1);
+    ck_assert_int_eq(fix_get(store, "SELECT count(*) FROM t"), 1);
+    ck_assert_int_eq(wal_syncs, before);
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(store_call(store, nothing, NULL, NULL), SB_OK);
+        ck_assert_int_eq(wal_syncs, before + 1);
+    }
+}
+END_TEST
+
 /* Where a sync takes no time, no thread is woken for it. */
 START_TEST(test_store__quick_disk_is_synced_by_the_owner)
 {
@@ -1310,6 +1336,7 @@ Suite *unit_suite(void)
     tcase_add_loop_test(c, test_store__answers_wait_for_the_disk, 0, 2);
     tcase_add_loop_test(c, test_store__early_answer, 0, 2);
     tcase_add_test(c, test_store__early_batch_is_put_off_once);
+    tcase_add_test(c, test_store__what_is_alone_leaves_nothing_put_off);
     tcase_add_test(c, test_store__failed_sync_breaks_the_store);
     tcase_add_test(c, test_store__failed_sync_of_one_alone);
     tcase_add_test(c, test_store__quick_disk_is_synced_by_the_owner);
