@@ -185,7 +185,7 @@ static enum sb_err create_file(struct store *s, struct sb_error *err)
     }
     if (errno == EEXIST) {
         s->length = closed_length(s);
-        return wal_check(s->path, err);
+        return wal_check(s->path, &s->left_over, err);
     }
     return sb_fail(err, SB_EDATADIR,
                    "%s cannot be created (%s): check owner, permissions and space of the data directory",
@@ -300,6 +300,15 @@ static enum sb_err check_damage(struct store *s, struct sb_error *err)
     rc = pages * page > QUICK_CHECK_MAX ? check_tables(s, err) : quick_check(s, "1", err);
 out:
     return rc;
+}
+
+/* Behind the end of the log: it starts anew. */
+static enum sb_err drop_left_over(struct store *s, struct sb_error *err)
+{
+    if (!s->left_over)
+        return SB_OK;
+    int got = sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    return got == SQLITE_OK ? SB_OK : unusable(s, got, "checkpoint", err);
 }
 
 static enum sb_err apply_settings(struct store *s, struct sb_error *err)
@@ -443,6 +452,7 @@ enum sb_err store_open(const char *path, enum store_kind kind, struct store **re
     SB_TRY(check_origin(s, &version, err));
     SB_TRY(apply_settings(s, err));
     SB_TRY(check_damage(s, err));
+    SB_TRY(drop_left_over(s, err));
     SB_TRY(migrate(s, version, err));
     SB_TRY(prepare(s, err));
     s->tx.db = s->db;

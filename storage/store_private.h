@@ -34,6 +34,7 @@ struct store {
     sqlite3_stmt *control[CTL_MAX];
     char *path;     /* NULL: in memory */
     bool fresh;     /* had no table when it was opened */
+    bool left_over; /* a power cut left commits in the log that count no more */
     int64_t length; /* of the file before it was opened; -1: new, or there was a log beside it */
     struct store_hooks hooks;
 

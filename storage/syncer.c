@@ -61,6 +61,17 @@ static enum sb_err open_log(struct store *s, struct sb_error *err)
                : sb_fail(err, SB_EUNAVAILABLE, "%s-wal cannot be opened (%s)", s->path, strerror(errno));
 }
 
+/* What an earlier process committed, and was killed before it could be synced: more commits than a power cut
+ * may take (wal.c) if ours came on top of it. */
+static enum sb_err sync_left(struct store *s, struct sb_error *err)
+{
+    struct stat st;
+    bool empty = fstat(s->log_fd, &st) == 0 && st.st_size == 0;
+    return empty || s->sync_log(s->log_fd) == 0
+               ? SB_OK
+               : sb_fail(err, SB_EUNAVAILABLE, "%s-wal cannot be synced (%s)", s->path, strerror(errno));
+}
+
 enum sb_err syncer_open(struct store *s, struct sb_error *err)
 {
     enum sb_err rc;
@@ -71,6 +82,7 @@ enum sb_err syncer_open(struct store *s, struct sb_error *err)
         rc = tx_fail(s->db, got, err);
         goto out;
     }
+    SB_TRY(sync_left(s, err));
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
     s->syncing = pthread_create(&s->syncer, NULL, syncer_main, s) == 0;

@@ -6,7 +6,9 @@
  *
  * What a crash may leave: two batches at most are committed and not yet on the disk (writer.c), so after the
  * last good commit there is the rest of two transactions at most, of whose frames any may be missing. Three
- * ends of transactions there mean that something else changed the file.
+ * ends of transactions there mean that something else changed the file. That they do not add up, a start
+ * brings to the disk what a kill left (syncer.c), and empties a log that lost some (store.c): SQLite would go
+ * on in the middle of it, under the same salts.
  */
 #include "storage/wal.h"
 #include <errno.h>
@@ -120,7 +122,7 @@ static int lost_commits(struct log *l)
     }
 }
 
-static enum sb_err look(int fd, const char *path, struct sb_error *err)
+static enum sb_err look(int fd, const char *path, bool *ret_left_over, struct sb_error *err)
 {
     uint8_t head[HEAD], first;
     struct log l = {.fd = fd, .at = HEAD};
@@ -137,6 +139,7 @@ static enum sb_err look(int fd, const char *path, struct sb_error *err)
         return sb_fail(err, SB_ENOMEM, "out of memory opening %s", path);
     int lost = lost_commits(&l);
     free(l.frame);
+    *ret_left_over = lost > 0;
     if (lost <= LEFT_BY_CUTS)
         return SB_OK;
     return sb_fail(err, SB_EDATADIR,
@@ -145,14 +148,15 @@ static enum sb_err look(int fd, const char *path, struct sb_error *err)
                    path, lost);
 }
 
-enum sb_err wal_check(const char *path, struct sb_error *err)
+enum sb_err wal_check(const char *path, bool *ret_left_over, struct sb_error *err)
 {
     char log[4096];
+    *ret_left_over = false;
     int n = snprintf(log, sizeof log, "%s-wal", path);
     int fd = n > 0 && (size_t)n < sizeof log ? open(log, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
     if (fd < 0)
         return SB_OK;
-    enum sb_err rc = look(fd, path, err);
+    enum sb_err rc = look(fd, path, ret_left_over, err);
     close(fd);
     return rc;
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "storage/store_private.h"
 #include "storage/wal.h"
 #include "tests/unit/store/store_fixture.h"
 #include "tests/unit/unit.h"
@@ -15,6 +16,7 @@
 
 static uint8_t *image, *changed; /* the log of a store that was cut off, and a copy to spoil */
 static size_t image_n;
+static bool left; /* what wal_check tells */
 
 static void put(const uint8_t *p, size_t n)
 {
@@ -28,7 +30,7 @@ static enum sb_err check(const uint8_t *p, size_t n)
 {
     struct sb_error err = {0};
     put(p, n);
-    enum sb_err rc = wal_check(fix_db, &err);
+    enum sb_err rc = wal_check(fix_db, &left, &err);
     ck_assert_int_eq(rc != SB_OK, strstr(err.detail, "t.db-wal is damaged") != NULL);
     return rc;
 }
@@ -91,8 +93,8 @@ START_TEST(test_wal__whole_cut_or_missing)
     for (size_t n = 0; n < image_n; n += n < 200 ? 1 : 1009)
         ck_assert_int_eq(check(image, n), SB_OK);
     unlink(fix_wal);
-    ck_assert_int_eq(wal_check(fix_db, NULL), SB_OK);
-    ck_assert_int_eq(wal_check("/nowhere/t.db", NULL), SB_OK);
+    ck_assert_int_eq(wal_check(fix_db, &left, NULL), SB_OK);
+    ck_assert_int_eq(wal_check("/nowhere/t.db", &left, NULL), SB_OK);
 }
 END_TEST
 
@@ -119,6 +121,7 @@ START_TEST(test_wal__frames)
             enum sb_err rc = spoilt(HEAD + i * FRAME + places[k]);
             ck_assert_msg(rc == (lost > 2 ? SB_EDATADIR : SB_OK), "frame %zu, byte %zu: %d", i, places[k],
                           rc);
+            ck_assert_int_eq(left, lost > 0);
             refused += rc != SB_OK;
         }
     }
@@ -134,6 +137,79 @@ START_TEST(test_wal__an_earlier_log_behind)
     for (size_t at = half; at < image_n; at += FRAME)
         changed[at + 8] ^= 1;
     ck_assert_int_eq(check(changed, image_n), SB_OK);
+}
+END_TEST
+
+/* As a kill leaves it: the copies of an open database take its place. */
+static void cut_off(struct store *s)
+{
+    char sh[512];
+    snprintf(sh, sizeof sh, "cp %s %s.was && cp %s %s.was", fix_db, fix_db, fix_wal, fix_wal);
+    ck_assert_int_eq(system(sh), 0);
+    store_close(s);
+    snprintf(sh, sizeof sh, "mv %s.was %s && mv %s.was %s", fix_db, fix_db, fix_wal, fix_wal);
+    ck_assert_int_eq(system(sh), 0);
+}
+
+static int insert(struct store *s, int i, int bytes)
+{
+    char sql[80];
+    snprintf(sql, sizeof sql, "INSERT INTO t VALUES(%d, %d, zeroblob(%d))", i, i, bytes);
+    fix_exec(s, sql);
+    return s->wal_pages;
+}
+
+/* One more row, and two that a power cut takes away again. */
+static void lose_two(int i, int bytes)
+{
+    struct store *s = fix_open(fix_db, STORE_SB);
+    fix_start(s, NULL);
+    ck_assert_int_eq(fix_get(s, "SELECT count(*) FROM t"), i);
+    int at = insert(s, i, 1);
+    insert(s, i + 1, bytes);
+    insert(s, i + 2, bytes);
+    cut_off(s);
+    FILE *f = fopen(fix_wal, "r+b");
+    ck_assert_ptr_nonnull(f);
+    ck_assert_int_eq(fseek(f, (long)(HEAD + (size_t)at * FRAME + 24), SEEK_SET), 0);
+    ck_assert_int_eq(fputs("lost", f) < 0, 0);
+    ck_assert_int_eq(fclose(f), 0);
+    ck_assert_int_eq(wal_check(fix_db, &left, NULL), SB_OK);
+}
+
+/* What a power cut left behind the end of the log is not taken for the loss of the next one. */
+START_TEST(test_wal__power_cuts_do_not_add_up)
+{
+    lose_two(COMMITS, 300000);
+    lose_two(COMMITS + 1, 1);
+    lose_two(COMMITS + 2, 1);
+    struct store *s = fix_open(fix_db, STORE_SB);
+    ck_assert_int_eq(fix_get(s, "SELECT count(*) FROM t"), COMMITS + 3);
+    store_close(s);
+}
+END_TEST
+
+static atomic_int syncs;
+
+static int count_sync(int fd)
+{
+    atomic_fetch_add(&syncs, 1);
+    return fdatasync(fd);
+}
+
+/* A kill leaves commits that are not on the disk: they are before more are made. */
+START_TEST(test_wal__of_a_kill_is_synced_first)
+{
+    for (int i = 0; i < 2; i++) {
+        struct store *s = fix_open(fix_db, STORE_SB);
+        atomic_store(&syncs, 0);
+        s->sync_log = count_sync;
+        fix_start(s, NULL);
+        ck_assert_int_eq(syncs, i);
+        insert(s, COMMITS + i, 1);
+        ck_assert_int_eq(syncs, i + 1);
+        cut_off(s);
+    }
 }
 END_TEST
 
@@ -187,6 +263,8 @@ Suite *unit_suite(void)
     tcase_add_test(c, test_wal__head);
     tcase_add_test(c, test_wal__frames);
     tcase_add_test(c, test_wal__an_earlier_log_behind);
+    tcase_add_test(c, test_wal__power_cuts_do_not_add_up);
+    tcase_add_test(c, test_wal__of_a_kill_is_synced_first);
     tcase_add_test(c, test_wal__big_endian);
     suite_add_tcase(s, c);
     return s;
