@@ -411,7 +411,7 @@ static void audit_call(const struct vault_call *k, enum sb_err rc)
 {
     char object[VKEY_NAME_MAX + 16];
     size_t i = answer_of(rc);
-    bool told = k->err != NULL && k->err->code == rc && k->err->detail[0] != '\0';
+    bool told = rc != SB_OK && k->err != NULL && k->err->code == rc && k->err->detail[0] != '\0';
     struct st_event ev = {
         .op = k->op->audit,
         .key = k->key,
