@@ -4,9 +4,9 @@
  * Everything that touches a database is a `struct store_op`: its `run` is called on the owner thread inside
  * an open transaction (an error rolls back just this op); the owner commits many ops at once, and calls each
  * op's `done`, in order, when that is on the disk, as with synchronous=FULL (DESIGN.md). So nothing is
- * acknowledged and nothing becomes visible before it is durable, and run/done of all ops of one store never
- * overlap: memory state that only run/done touch needs no lock. Between an op's run and its done others may
- * run that came after it.
+ * acknowledged and nothing becomes visible before it is durable (but for STORE_EARLY), and run/done of all
+ * ops of one store never overlap: memory state that only run/done touch needs no lock. Between an op's run
+ * and its done others may run that came after it.
  *
  * STORE_ALONE ops get a transaction of their own, with everything before it answered (management operations:
  * what their `done` publishes is in place before the next op runs).

@@ -4,7 +4,8 @@
  * SQLite commits with synchronous=NORMAL, which leaves out one thing that FULL does: the fsync of the log at
  * the end of each COMMIT. That one is done here, on a descriptor of our own: the kernel reports a failed
  * write once to every descriptor, so a checkpoint that syncs the log by SQLite's cannot take the report away.
- * One batch at a time: the owner commits no second one before the first is on the disk (writer.c).
+ * One batch at a time: the owner commits no second one before one that was asked for is on the disk
+ * (writer.c).
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -4,11 +4,13 @@
  * A batch of the queue (queue.c) is one transaction. When an op fails that has written, the whole batch is
  * rolled back and run again around it: that is rare, while a savepoint per op would cost every op two
  * statements. When SQLite rolls a batch back by itself (a full disk does that), its ops are run again one by
- * one. Answers (done) are given after the commit, in the order of submission.
+ * one. Answers (done) are given after the commit: first those that need not wait for the disk (STORE_EARLY),
+ * then the others, each in the order of submission.
  *
  * A committed batch is answered when its log is on the disk, which the syncer sees to (syncer.c). Meanwhile
  * the owner runs the next batch, but does not commit it: it first answers the one before (retire). So one
- * batch at most is committed and not yet durable, and while the disk is busy the next one grows.
+ * batch at most is on its way to the disk, and while that is busy the next one grows. A batch for which
+ * nobody waits is synced with the next one.
  */
 #include <assert.h>
 #include <signal.h>

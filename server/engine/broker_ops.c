@@ -150,16 +150,6 @@ static int64_t token_id(const uint8_t token[ST_LOCK_LEN])
     return (int64_t)((be_get_u64(token + 8) ^ mask_of(token)) & KEY_MASK);
 }
 
-/*
- * A lock is answered for when it is committed: a kill does not undo it, and after a power cut, which takes
- * the client with it, the message is ready again, as after the end of the lock. Not so if the message came in
- * this very transaction: nobody is to see what its sender was not told of.
- */
-static void may_be_forgotten(struct broker_op *op, bool early)
-{
-    op->op.flags = early ? op->op.flags | STORE_EARLY : op->op.flags & ~STORE_EARLY;
-}
-
 static enum sb_err lock_message(struct broker_op *op, struct work *w, const struct entity *t,
                                 const struct st_message *row)
 {
@@ -172,7 +162,6 @@ static enum sb_err lock_message(struct broker_op *op, struct work *w, const stru
     broker_due_at(w->home, until);
     guid_format(token, op->delivery.lock_token);
     op->delivery.locked_until_ms = until;
-    may_be_forgotten(op, row->id < st_message_id(t->id, t->committed.next_seq));
     return SB_OK;
 }
 
@@ -305,7 +294,6 @@ static enum sb_err do_settle(struct broker_op *op, struct work *w, struct entity
         op->locked_until_ms = w->now + t->cfg->lock_ms;
         broker_due_at(w->home, op->locked_until_ms);
         rc = st_message_renew(w->tx, row.id, op->locked_until_ms, w->err);
-        may_be_forgotten(op, true);
     }
 out:
     return rc;
@@ -356,6 +344,20 @@ out:
     return rc;
 }
 
+/*
+ * A lock is answered for when it is committed: a kill does not undo it, and after a power cut, which takes
+ * the client with it, the message is ready again, as after the end of the lock. Not so if the op changed what
+ * others see (that is shown before the answer), or if the message came in this very transaction: nobody is to
+ * see what its sender was not told of.
+ */
+static bool may_be_forgotten(const struct broker_op *op, const struct work *w)
+{
+    if (op->rc != SB_OK || op->after != AFTER_ANSWER || w->b->undo != NULL || w->accessed)
+        return false;
+    return op->kind == BROKER_RENEW ||
+           (op->kind == BROKER_RECEIVE && op->got && op->delivery.seq < op->target->committed.next_seq);
+}
+
 static enum sb_err op_run(struct tx *tx, struct store_op *store_op, struct sb_error *err)
 {
     struct broker_op *op = (struct broker_op *)store_op;
@@ -366,11 +368,9 @@ static enum sb_err op_run(struct tx *tx, struct store_op *store_op, struct sb_er
     op->err.detail[0] = '\0';
     op->after = AFTER_ANSWER;
     op->target = NULL;
-    may_be_forgotten(op, false);
     enum sb_err rc = attempt(op, &w);
+    op->op.flags = rc == SB_OK && may_be_forgotten(op, &w) ? STORE_EARLY : 0;
     if (rc == SB_OK) {
-        if (b->undo != NULL || w.accessed) /* it changed what others see: that is shown before the answer */
-            may_be_forgotten(op, false);
         broker_keep(b);
         return SB_OK;
     }
