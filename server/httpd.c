@@ -332,6 +332,15 @@ static enum MHD_Result answer(struct call *c)
     return rc;
 }
 
+/* The reply is complete with that. */
+static void refuse(struct call *c, enum sb_err code, const char *text)
+{
+    struct sb_error err;
+    sb_fail(&err, code, "%s", text);
+    api_error(c->r, code, &err);
+    c->phase = PHASE_REPLY;
+}
+
 /* ---- running ---- */
 
 /* Runs or goes on; true when the reply is complete, false when the request now WAITs. */
@@ -397,10 +406,7 @@ static enum MHD_Result run_in_pool(struct call *c)
     MHD_suspend_connection(c->conn); /* before a worker can be done */
     if (pool_submit(c->pool, &c->job, false))
         return MHD_YES;
-    struct sb_error err;
-    enum sb_err code = sb_fail(&err, SB_EUNAVAILABLE, "The emulator has too many requests waiting.");
-    api_error(c->r, code, &err);
-    c->phase = PHASE_REPLY;
+    refuse(c, SB_EUNAVAILABLE, "The emulator has too many requests waiting.");
     MHD_resume_connection(c->conn);
     return MHD_YES;
 }
@@ -427,16 +433,11 @@ static enum MHD_Result begin(struct call *c, const char *method)
         return MHD_NO;
     bool more = api_route(r);
     if (request_length_unclear(r)) {
-        struct sb_error err;
-        enum sb_err code = sb_fail(&err, SB_EINVAL, "The request has two lengths.");
-        api_error(r, code, &err);
-        c->phase = PHASE_REPLY;
+        refuse(c, SB_EINVAL, "The request has two lengths.");
         return answer(c); /* of a body that is not read the library closes the connection */
     }
     if (more && atomic_load_explicit(&c->h->closing, memory_order_relaxed)) {
-        struct sb_error err;
-        enum sb_err code = sb_fail(&err, SB_EUNAVAILABLE, "The emulator is stopping.");
-        api_error(r, code, &err);
+        refuse(c, SB_EUNAVAILABLE, "The emulator is stopping.");
         more = false;
     }
     c->phase = more ? PHASE_BODY : PHASE_REPLY;

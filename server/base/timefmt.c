@@ -11,7 +11,7 @@
 #define YEAR         (365 * DAY) /* in durations */
 #define MONTH        (30 * DAY)
 #define YEAR_1       INT64_C(-62135596800000) /* 0001-01-01T00:00:00Z */
-#define YEAR_10K     (TIME_LAST_MS + 1) /* 10000-01-01T00:00:00Z */
+#define YEAR_10K     (TIME_LAST_MS + 1)       /* 10000-01-01T00:00:00Z */
 #define FOREVER_TEXT "P10675199DT2H48M5.4775807S"
 
 static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
